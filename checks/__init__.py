@@ -1,0 +1,1 @@
+"""The built-in checks: one file per family, one decorated pure function per check."""

@@ -1,0 +1,1 @@
+"""Baselines, in TOML: which checks count, their limits and weights."""

@@ -1,0 +1,1 @@
+"""Jinja2 templates, style and message catalogues."""

@@ -1,0 +1,63 @@
+"""Baselines: profiles/*.toml become validated rules, limits, weights, caps and grades."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+
+from secscan.check import Check, Limits
+from secscan.model import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check as this baseline counts it. ``limits`` is None where the check has none."""
+
+    check: Check
+    domain: str
+    severity: Severity
+    limits: Limits | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The numbers of the score; their defaults are those of the design. Scores and shares run 0 to 100 and 0 to 1."""
+
+    #: Weight of a rule by its severity.
+    weights: Mapping[Severity, Fraction]
+    #: Cap on a host's score while a failure of this severity is open.
+    caps: Mapping[Severity, Fraction]
+    #: Lowest score of each grade, best first; the last is 0.
+    grades: tuple[tuple[str, Fraction], ...]
+    #: Lowest score that meets the baseline.
+    meets: Fraction
+    #: Weight of the mean against the worst part, in a group of hosts or agencies.
+    mean_share: Fraction
+    #: The worst part is ``min(worst_most, max(1, n / worst_divisor))`` members, the last counted in part.
+    worst_divisor: int
+    worst_most: int
+    #: Below this coverage a page says that not enough was seen.
+    enough_coverage: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What an agency is held to. ``hash`` is over everything that can change a verdict or a score."""
+
+    name: str
+    titles: Mapping[str, str]
+    #: Domain -> weight; in the order they are shown.
+    domains: Mapping[str, Fraction]
+    rules: tuple[Rule, ...]
+    scoring: Scoring
+    #: How long a PASS stands while its subject is not attempted.
+    carry: timedelta
+    #: TCP ports that must speak TLS where the inventory does not say otherwise.
+    tls_ports: frozenset[int]
+    hash: str
+
+    def title(self, language: str = "en") -> str:
+        return self.titles.get(language) or self.titles.get("en") or self.name
+
+    def grade(self, score: Fraction) -> str:
+        return next(grade for grade, lowest in self.scoring.grades if score >= lowest)

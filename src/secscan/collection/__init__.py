@@ -1,0 +1,20 @@
+"""All I/O towards hosts. A collector takes a batch of targets and the gate, and yields a record for each."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from secscan.model import Record, Target
+from secscan.scope import Gate
+
+
+class Collector(Protocol):
+    """Sees hosts only through the gate; raises only for its own bugs.
+
+    ``collect`` yields at least one Record for each target and each kind it is for, in any order: what could
+    not be seen is an Unobserved. Every target ends within the deadline the collector was made with.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+
+    def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]: ...

@@ -1,0 +1,96 @@
+"""What every kind of fact shares: canonical JSON, versions, and fields that were not collected."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import msgspec
+
+from secscan.model import Level, Reason
+
+T = TypeVar("T")
+
+
+class FactKindError(ValueError):
+    """Stored facts that no known kind and version can read."""
+
+
+class Gap(msgspec.Struct, frozen=True, tag_field="gap", tag="yes"):
+    """One field of otherwise good facts that could not be read, and why."""
+
+    reason: Reason = Reason.NOT_COLLECTED
+    detail: str = ""
+
+
+#: A field that may have stayed unread. ``known()`` opens it.
+Reading: TypeAlias = T | Gap
+
+
+class NotSeen(Exception):  # noqa: N818 - control flow of judgement, not an error of anybody's
+    """Raised by ``known()``; evaluation turns it into UNKNOWN with the gap's reason."""
+
+    def __init__(self, gap: Gap) -> None:
+        super().__init__(gap.detail or gap.reason.value)
+        self.gap = gap
+
+
+def known(reading: "T | Gap") -> T:
+    """The value that was read. Raises NotSeen where there is only a gap."""
+    if isinstance(reading, Gap):
+        raise NotSeen(reading)
+    return reading
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of fact. ``version`` rises with every change of shape; ``upgrades`` maps each older version to a
+    pure function from its plain JSON to that of the next version. A field that an old version lacked becomes
+    ``Gap(NOT_COLLECTED)`` there, never an empty value.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    level: ClassVar[Level]
+    upgrades: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+
+
+class Absent(msgspec.Struct, frozen=True, kw_only=True):
+    """Positive evidence that the subject of a kind does not exist here (a port that speaks no TLS).
+
+    ``heard`` says what was found instead, in plain words; it may quote the host, bounded to 200 characters.
+    """
+
+    absent: bool = True
+    heard: str
+
+
+def encode(facts: "Facts | Absent") -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8. Equal facts give equal bytes."""
+    return msgspec.json.encode(facts, order="sorted")
+
+
+def digest(kind: str, version: int, encoded: bytes) -> bytes:
+    """The content address: SHA-256 over kind, version and canonical JSON; the first 16 bytes."""
+    return hashlib.sha256(b"%s %d\n" % (kind.encode(), version) + encoded).digest()[:16]
+
+
+def decode(model: type[Facts], version: int, encoded: bytes) -> "Facts | Absent":
+    """Facts of ``model`` from canonical JSON of ``version``, upgraded step by step.
+
+    Raises FactKindError where the version is newer than ours, has no upgrade, or the JSON does not fit.
+    """
+    try:
+        if encoded.startswith(b'{"absent":'):
+            return msgspec.json.decode(encoded, type=Absent)
+        if version == model.version:
+            return msgspec.json.decode(encoded, type=model)
+        plain = msgspec.json.decode(encoded)
+        for step in range(version, model.version):
+            plain = model.upgrades[step](plain)
+        if version > model.version:
+            raise FactKindError(
+                f"facts of kind {model.kind!r} have version {version}; this secscan knows up to "
+                f"{model.version}: use the newer secscan that wrote them"
+            )
+        return msgspec.convert(plain, type=model)
+    except (msgspec.MsgspecError, KeyError, TypeError) as e:
+        raise FactKindError(f"facts of kind {model.kind!r}, version {version}, cannot be read: {e}") from e

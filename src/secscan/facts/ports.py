@@ -1,0 +1,99 @@
+"""Which ports of one address are open, closed or filtered, and what answers behind them."""
+
+import enum
+from functools import lru_cache
+from typing import ClassVar
+
+import msgspec
+
+from secscan.facts.kind import Facts
+from secscan.model import Level
+
+
+class PortStatus(enum.StrEnum):
+    """Kept apart: filtered (no answer, or an administrative refusal) is not closed."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    FILTERED = "filtered"
+    UNCERTAIN = "open|filtered"
+
+
+class ServiceIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers, and how that is known: ``port`` (its number only), ``banner``, ``probe`` or ``tls``.
+
+    All text is the host's: bounded to 200 characters a field, otherwise as it came.
+    """
+
+    name: str
+    how: str
+    confidence: int = 0
+    product: str = ""
+    version: str = ""
+    extra: str = ""
+    tls: bool = False
+    cpes: tuple[str, ...] = ()
+
+
+class PortState(msgspec.Struct, frozen=True, kw_only=True):
+    """One port. ``why`` is the scanner's word for its evidence (``syn-ack``, ``no-response``, ...)."""
+
+    transport: str
+    port: int
+    status: PortStatus
+    why: str = ""
+    identity: ServiceIdentity | None = None
+
+
+class PortFacts(Facts, frozen=True, kw_only=True):
+    """One address. A port that was asked and is not listed in ``ports`` has the status in ``rest``."""
+
+    kind: ClassVar[str] = "ports"
+    level: ClassVar[Level] = Level.ADDRESS
+
+    #: ``nmap-syn``, ``nmap-connect`` or ``connect`` (our own, when nmap is missing).
+    method: str
+    #: Transport -> the port numbers asked, as compressed ranges: ``{"tcp": "1,3-7,22"}``.
+    asked: dict[str, str]
+    #: Sorted by transport and port; every open port is here.
+    ports: tuple[PortState, ...]
+    #: Transport -> status of every asked port that ``ports`` does not list.
+    rest: dict[str, PortStatus]
+
+    def status(self, transport: str, port: int) -> PortStatus | None:
+        """The port's status, or None where it was not asked."""
+        for state in self.ports:
+            if state.port == port and state.transport == transport:
+                return state.status
+        if port in ports_in(self.asked.get(transport, "")):
+            return self.rest.get(transport)
+        return None
+
+    def open(self, transport: str = "tcp") -> tuple[PortState, ...]:
+        return tuple(p for p in self.ports if p.status is PortStatus.OPEN and p.transport == transport)
+
+
+@lru_cache(maxsize=256)
+def ports_in(ranges: str) -> frozenset[int]:
+    """The port numbers of ``"1,3-7,22"``. Raises ValueError on anything else, or outside 0 to 65535."""
+    numbers: set[int] = set()
+    for part in filter(None, ranges.split(",")):
+        first, _, last = part.partition("-")
+        low, high = int(first), int(last or first)
+        if not 0 <= low <= high <= 65535:
+            raise ValueError(f"not a port range: {part!r}")
+        numbers.update(range(low, high + 1))
+    return frozenset(numbers)
+
+
+def port_ranges(numbers: "frozenset[int] | set[int]") -> str:
+    """The shortest ``"1,3-7,22"`` for these port numbers; the inverse of ``ports_in``."""
+    parts: list[str] = []
+    ordered = sorted(numbers)
+    start = 0
+    for i in range(1, len(ordered) + 1):
+        if i == len(ordered) or ordered[i] != ordered[i - 1] + 1:
+            low, high = ordered[start], ordered[i - 1]
+            parts.append(str(low) if low == high else f"{low}-{high}")
+            start = i
+    return ",".join(parts)

@@ -1,0 +1,456 @@
+"""The shared nouns: who is looked at, what was seen, how it is judged. Imports nothing of ours."""
+
+import base64
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Any, Generic, TypeAlias, TypeVar
+
+FactsT = TypeVar("FactsT", covariant=True)
+
+
+class Severity(enum.IntEnum):
+    """How grave a failure is; ordered, so that ``max()`` finds the gravest."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    @property
+    def word(self) -> str:
+        """The severity as it is written in profiles, options and exports."""
+        return self.name.lower()
+
+
+class Outcome(enum.StrEnum):
+    """What a check says of its subject. NOT_APPLICABLE: the subject does not exist; ERROR: our own bug."""
+
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not-applicable"
+    ERROR = "error"
+
+
+class Reason(enum.StrEnum):
+    """Why something was not seen."""
+
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    TIMED_OUT = "timed-out"
+    NOT_RESOLVED = "not-resolved"
+    NEEDS_CREDENTIALS = "needs-credentials"
+    AUTH_FAILED = "auth-failed"
+    HOST_KEY_CHANGED = "host-key-changed"
+    OUT_OF_SCOPE = "out-of-scope"
+    OUT_OF_WINDOW = "out-of-window"
+    NOT_ATTEMPTED = "not-attempted"
+    NOT_COLLECTED = "not-collected"
+    UNREADABLE = "unreadable"
+    UNPARSED = "unparsed"
+    MALFORMED = "malformed"
+    CONTRADICTORY = "contradictory"
+    RATE_LIMITED = "rate-limited"
+    TARPIT = "tarpit"
+    TOOL_MISSING = "tool-missing"
+    STALE = "stale"
+    STALE_FEED = "stale-feed"
+    INTERRUPTED = "interrupted"
+    BUG = "bug"
+
+
+#: Reasons that mean no packet was sent: they never supersede what was seen before.
+NOT_AN_ATTEMPT = frozenset({Reason.NOT_ATTEMPTED, Reason.OUT_OF_WINDOW, Reason.INTERRUPTED})
+
+
+class TlsPolicy(enum.StrEnum):
+    """What the inventory says of TLS on a declared service. UNSTATED: the profile's port list decides."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    NONE = "none"
+    UNSTATED = "unstated"
+
+
+# --- Who is looked at -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom to write to about an agency."""
+
+    name: str
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """One body that answers for its hosts. ``id`` is an ASCII slug; ``names`` maps language to NFC text."""
+
+    id: str
+    names: Mapping[str, str]
+    tier: str = ""
+    parent: str | None = None
+    zone: str = ""
+    contacts: tuple[Contact, ...] = ()
+    profile: str = ""
+
+    def name(self, language: str = "en") -> str:
+        """The name in ``language``, else in any language the inventory gives, else the id."""
+        return self.names.get(language) or next(iter(self.names.values()), self.id)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Service:
+    """Host, transport, port and server name (empty: none sent). Virtual hosts are different services."""
+
+    host: str
+    transport: str
+    port: int
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedService:
+    """A service the inventory declares, and what it says of it."""
+
+    service: Service
+    tls: TlsPolicy = TlsPolicy.UNSTATED
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine. ``id`` is unique in the whole inventory and never contains the agency."""
+
+    id: str
+    addresses: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    role: str = ""
+    zone: str = ""
+    level: int | None = None
+    criticality: int = 1
+    credential: str = ""
+    services: tuple[ExpectedService, ...] = ()
+    ports: str = ""
+
+    @property
+    def server_name(self) -> str:
+        """The name to ask for where a service declares none: the host's first name, or none."""
+        return self.names[0] if self.names else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which agency a host belongs to, from ``since`` (inclusive) until ``until`` (exclusive)."""
+
+    host: str
+    agency: str
+    since: date | None = None
+    until: date | None = None
+
+    def covers(self, day: date) -> bool:
+        return (self.since is None or self.since <= day) and (self.until is None or day < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All agencies, all hosts and who owned what when."""
+
+    agencies: Mapping[str, Agency]
+    hosts: Mapping[str, Host]
+    memberships: tuple[Membership, ...]
+
+    def hosts_of(self, agency: str, day: date) -> tuple[Host, ...]:
+        """The agency's own hosts on ``day``, by id; those of its children are left out."""
+        owned = {m.host for m in self.memberships if m.agency == agency and m.covers(day)}
+        return tuple(self.hosts[host] for host in sorted(owned))
+
+    def agency_of(self, host: str, day: date) -> str | None:
+        return next((m.agency for m in self.memberships if m.host == host and m.covers(day)), None)
+
+
+# --- What one collector call is about -----------------------------------------------------------------
+
+
+class Level(enum.StrEnum):
+    """What one observation of a kind is about."""
+
+    HOST = "host"
+    ADDRESS = "address"
+    ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HostTarget:
+    """A host as a whole."""
+
+    host: str
+
+    @property
+    def key(self) -> str:
+        return self.host
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AddressTarget:
+    """One address of a host, in canonical text."""
+
+    host: str
+    address: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.host} {self.address}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """A service at one address."""
+
+    service: Service
+    address: str
+
+    @property
+    def host(self) -> str:
+        return self.service.host
+
+    @property
+    def key(self) -> str:
+        s = self.service
+        return f"{s.host} {self.address} {s.transport}/{s.port}/{s.server_name}"
+
+
+Target: TypeAlias = HostTarget | AddressTarget | Endpoint
+
+
+def parse_target(key: str) -> Target:
+    """The target whose ``key`` this is. Raises ValueError on anything else."""
+    host, *rest = key.split(" ")
+    match rest:
+        case []:
+            return HostTarget(host)
+        case [address]:
+            return AddressTarget(host, address)
+        case [address, service]:
+            transport, port, server_name = service.split("/", 2)
+            return Endpoint(Service(host, transport, int(port), server_name), address)
+    raise ValueError(f"not a target key: {key!r}")
+
+
+# --- What was seen --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Observation(Generic[FactsT]):
+    """Facts about a target at an instant. ``volatile`` readings are shown, never judged, never compared."""
+
+    target: Target
+    collector: str
+    kind: str
+    observed_at: datetime
+    facts: FactsT
+    volatile: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserved:
+    """What could not be seen, why, and in plain words what happened."""
+
+    target: Target
+    collector: str
+    kind: str
+    observed_at: datetime
+    reason: Reason
+    detail: str = ""
+
+
+Record: TypeAlias = Observation[Any] | Unobserved
+
+
+# --- How it is judged -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A translatable sentence: an English ``str.format`` template and its values, still to be escaped.
+
+    Values come from hosts: whoever shows them bounds and escapes them for where they are shown.
+    """
+
+    template: str
+    values: Mapping[str, str | int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.template.format_map(self.values) if self.values else self.template
+
+
+class SubjectLevel(enum.StrEnum):
+    FLEET = "fleet"
+    AGENCY = "agency"
+    HOST = "host"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What a finding is about. ``id`` is the agency's or the host's; empty for the fleet."""
+
+    level: SubjectLevel
+    id: str = ""
+    transport: str = ""
+    port: int = 0
+    server_name: str = ""
+
+    @classmethod
+    def of_host(cls, host: str) -> "Subject":
+        return cls(SubjectLevel.HOST, host)
+
+    @classmethod
+    def of_service(cls, service: Service) -> "Subject":
+        return cls(SubjectLevel.SERVICE, service.host, service.transport, service.port, service.server_name)
+
+    @property
+    def host(self) -> str | None:
+        return self.id if self.level in (SubjectLevel.HOST, SubjectLevel.SERVICE) else None
+
+    @property
+    def key(self) -> str:
+        """Stable text, stored: ``host/web1``, ``service/web1/tcp/443/www.example.vn``."""
+        if self.level is SubjectLevel.SERVICE:
+            return f"service/{self.id}/{self.transport}/{self.port}/{self.server_name}"
+        return f"{self.level.value}/{self.id}"
+
+    @classmethod
+    def parse(cls, key: str) -> "Subject":
+        """The subject whose ``key`` this is. Raises ValueError on anything else."""
+        level, _, rest = key.partition("/")
+        if SubjectLevel(level) is not SubjectLevel.SERVICE:
+            return cls(SubjectLevel(level), rest)
+        host, transport, port, server_name = rest.split("/", 3)
+        return cls(SubjectLevel.SERVICE, host, transport, int(port), server_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One verdict on one object of one subject. Identity = subject + check + object; nothing else."""
+
+    subject: Subject
+    check: str
+    object: str
+    outcome: Outcome
+    severity: Severity
+    evidence: Text
+    reason: Reason | None = None
+    observed_at: datetime | None = None
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """A short stable name for the identity: ``F-`` and ten base-32 digits of its SHA-256."""
+        return finding_id(self.subject, self.check, self.object)
+
+
+def finding_id(subject: Subject, check: str, object: str) -> str:
+    identity = "\x1f".join((subject.key, check, object))
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()
+    return "F-" + base64.b32encode(digest)[:10].decode("ascii")
+
+
+# --- How it adds up ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """*Verified* (the worst case over everything unknown) to *possible* (the best case); 0 to 100, exact."""
+
+    verified: Fraction
+    possible: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Evaluated and expected weight; the share is a headline of its own."""
+
+    evaluated: Fraction
+    expected: Fraction
+
+    @property
+    def share(self) -> Fraction:
+        """0 to 1; where nothing was expected, nothing was seen: 0."""
+        return self.evaluated / self.expected if self.expected else Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class HostScore:
+    """One host. ``caps`` names the caps that hold *verified* down; ``domains`` leaves out what is not applicable."""
+
+    host: str
+    range: Range
+    coverage: Coverage
+    domains: Mapping[str, Range]
+    caps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """An agency, a tier or the whole: a blend of the mean and the worst part of its members.
+
+    ``range`` is None where there is nothing to assess (an agency without hosts).
+    """
+
+    id: str
+    range: Range | None
+    grade: str
+    meets_baseline: bool
+    coverage: Coverage
+    domains: Mapping[str, Range]
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a score depends on besides facts; printed on every page, compared before a trend is drawn."""
+
+    run: int | None
+    at: datetime
+    baseline: str
+    baseline_hash: str
+    scoring_version: int
+    secscan_version: str
+    inventory_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Every finding and every score at one instant. ``findings`` and ``hosts`` are by host id."""
+
+    stamp: Stamp
+    findings: Mapping[str, tuple[Finding, ...]]
+    hosts: Mapping[str, HostScore]
+    agencies: Mapping[str, GroupScore]
+    tiers: Mapping[str, GroupScore]
+    whole: GroupScore
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The newest evidence about one host as of an instant.
+
+    ``newest`` holds the newest record per target and kind, leaving out those that were no attempt; where that
+    is an Unobserved, ``seen`` holds the newest Observation before it, if there ever was one.
+    """
+
+    newest: Mapping[tuple[Target, str], Record]
+    seen: Mapping[tuple[Target, str], Observation[Any]] = field(default_factory=dict)
+
+    def last_seen(self, target: Target, kind: str) -> Observation[Any] | None:
+        """The newest Observation, however many attempts have failed since."""
+        record = self.newest.get((target, kind))
+        return record if isinstance(record, Observation) else self.seen.get((target, kind))
