@@ -396,6 +396,8 @@ class HostScore:
     coverage: Coverage
     domains: Mapping[str, Range]
     caps: tuple[str, ...] = ()
+    #: A critical failure is open, or a critical rule could not be verified.
+    critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +414,8 @@ class GroupScore:
     coverage: Coverage
     domains: Mapping[str, Range]
     members: tuple[str, ...] = ()
+    #: A member has a critical failure open, or a critical rule that could not be verified.
+    critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,316 @@
+"""Observations x checks x baseline -> findings. Pure: evidence, baseline and instant are arguments."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from secscan.baseline import Baseline, Rule
+from secscan.check import Check, Limits, Verdict
+from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortStatus
+from secscan.model import (
+    AddressTarget,
+    Agency,
+    Endpoint,
+    Evidence,
+    ExpectedService,
+    Finding,
+    Host,
+    HostTarget,
+    Level,
+    Observation,
+    Outcome,
+    Reason,
+    Record,
+    Service,
+    Subject,
+    Target,
+    Text,
+    TlsPolicy,
+    Unobserved,
+)
+
+#: Worst first: the outcome of a service is the worst over its endpoints, and PASS needs all.
+WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.UNKNOWN, Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+
+def judge_host(
+    host: Host,
+    evidence: Evidence,
+    *,
+    baseline: Baseline,
+    agency: Agency,
+    references: Mapping[type, Any],
+    at: datetime,
+) -> tuple[Finding, ...]:
+    """Every finding of every rule of the baseline on one host, in a stable order; at least one for each rule."""
+    case = _Case(host, agency, evidence, baseline, references, at, current_addresses(host, evidence))
+    findings: list[Finding] = []
+    for rule in baseline.rules:
+        if rule.check.level is Level.ENDPOINT:
+            findings += _judge_services(rule, case)
+        else:
+            findings += _judge_whole_host(rule, case)
+    return tuple(sorted(findings, key=lambda f: (f.subject, f.check, f.object)))
+
+
+def current_addresses(host: Host, evidence: Evidence) -> tuple[str, ...]:
+    """Where the host answers, by the newest successful look; an address it left is no endpoint any more."""
+    seen = evidence.last_seen(HostTarget(host.id), AddressFacts.kind)
+    return seen.facts.addresses if seen else ()
+
+
+def services(host: Host, evidence: Evidence) -> tuple[ExpectedService, ...]:
+    """The services to judge: those declared, and every one ever seen until it is seen closed.
+
+    A port with declared services is theirs alone; a service nobody declared is asked for the host's own name.
+    """
+    declared = {(s.service.transport, s.service.port) for s in host.services}
+    found = sorted(port for port in _ports_found(host, evidence) if ("tcp", port) not in declared)
+    undeclared = (ExpectedService(Service(host.id, "tcp", port, host.server_name)) for port in found)
+    return (*host.services, *undeclared)
+
+
+def endpoints(host: Host, service: ExpectedService, evidence: Evidence) -> tuple[Endpoint, ...]:
+    """The service at each current address; an undeclared service leaves out addresses where it is seen closed."""
+    is_declared = service in host.services
+    return tuple(
+        Endpoint(service.service, address)
+        for address in current_addresses(host, evidence)
+        if is_declared or not _seen_closed(host, address, service.service.port, evidence)
+    )
+
+
+def must_speak_tls(service: ExpectedService, baseline: Baseline) -> bool:
+    """What the inventory says; where it says nothing, the baseline's list of ports."""
+    if service.tls is TlsPolicy.UNSTATED:
+        return service.service.port in baseline.tls_ports
+    return service.tls is TlsPolicy.REQUIRED
+
+
+# --- One rule on its subjects -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    host: Host
+    agency: Agency
+    evidence: Evidence
+    baseline: Baseline
+    references: Mapping[type, Any]
+    at: datetime
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A verdict, and where and when what it rests on was seen."""
+
+    verdict: Verdict
+    address: str
+    observed_at: datetime | None
+
+
+def _judge_services(rule: Rule, case: _Case) -> Iterator[Finding]:
+    nowhere = _why_nowhere(case)
+    if nowhere is not None:
+        yield _finding(rule, Subject.of_host(case.host.id), [nowhere], case)
+        return
+    judged = False
+    for service in services(case.host, case.evidence):
+        places = endpoints(case.host, service, case.evidence)
+        if service.service.transport != "tcp" or not places:
+            continue
+        judged = True
+        said = [s for place in places for s in _judge_target(rule, place, place.address, case, service)]
+        yield from _findings(rule, Subject.of_service(service.service), said, case)
+    if not judged:
+        yield _finding(rule, Subject.of_host(case.host.id), [_no_service(case)], case)
+
+
+def _judge_whole_host(rule: Rule, case: _Case) -> Iterator[Finding]:
+    subject = Subject.of_host(case.host.id)
+    nowhere = _why_nowhere(case)
+    if nowhere is not None:
+        yield _finding(rule, subject, [nowhere], case)
+    elif rule.check.level is Level.HOST:
+        yield from _findings(rule, subject, _judge_target(rule, HostTarget(case.host.id), "", case), case)
+    else:
+        said = [
+            s
+            for address in case.addresses
+            for s in _judge_target(rule, AddressTarget(case.host.id, address), address, case)
+        ]
+        yield from _findings(rule, subject, said, case)
+
+
+def _why_nowhere(case: _Case) -> _Said | None:
+    """Nothing about the host can be told while it is not known where it is."""
+    record = case.evidence.newest.get((HostTarget(case.host.id), AddressFacts.kind))
+    if record is None:
+        verdict = _unknown(Reason.NOT_ATTEMPTED, Text("The host was not looked at yet."))
+        return _Said(verdict, "", None)
+    if isinstance(record, Unobserved):
+        return _Said(_unknown(record.reason, _why_unobserved(record)), "", record.observed_at)
+    if not case.addresses:
+        return _Said(_unknown(Reason.NOT_RESOLVED, Text("The host has no address.")), "", record.observed_at)
+    return None
+
+
+def _no_service(case: _Case) -> _Said:
+    """No TCP service is known: positive evidence only where every address was scanned."""
+    seen: list[datetime] = []
+    for address in case.addresses:
+        record = case.evidence.newest.get((AddressTarget(case.host.id, address), PortFacts.kind))
+        match record:
+            case None:
+                return _Said(
+                    _unknown(Reason.NOT_ATTEMPTED, Text("Its ports were not looked at yet.")), address, None
+                )
+            case Unobserved():
+                return _Said(_unknown(record.reason, _why_unobserved(record)), address, record.observed_at)
+            case _:
+                seen.append(record.observed_at)
+    nothing = Verdict(Outcome.NOT_APPLICABLE, Text("No TCP port that was asked is open."))
+    return _Said(nothing, case.addresses[0], min(seen))
+
+
+def _judge_target(
+    rule: Rule, target: Target, address: str, case: _Case, service: ExpectedService | None = None
+) -> list[_Said]:
+    given: dict[str, Any] = {}
+    observed: list[datetime] = []
+    for parameter, kind in rule.check.observes.items():
+        record = case.evidence.newest.get((target, kind.kind))
+        seen = _seen(record, service, case)
+        if isinstance(seen, Verdict):
+            return [_Said(seen, address, record.observed_at if record else None)]
+        given[parameter] = seen
+        observed.append(seen.observed_at)
+    given |= _asked(rule, case, service)
+    return [_Said(verdict, address, min(observed)) for verdict in _verdicts(rule.check, given)]
+
+
+def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -> Observation[Any] | Verdict:
+    """What the check gets to see, or the verdict where there is nothing to see."""
+    if record is None:
+        return _unknown(Reason.NOT_ATTEMPTED, Text("It was not looked at yet."))
+    if isinstance(record, Unobserved):
+        return _unknown(record.reason, _why_unobserved(record))
+    if isinstance(record.facts, Absent):
+        heard = {"heard": record.facts.heard}
+        if service is not None and must_speak_tls(service, case.baseline):
+            return Verdict(
+                Outcome.FAIL,
+                Text("TLS is required on this service and is not offered; heard: {heard}", heard),
+            )
+        return Verdict(Outcome.NOT_APPLICABLE, Text("The service speaks no TLS; heard: {heard}", heard))
+    return record
+
+
+def _asked(rule: Rule, case: _Case, service: ExpectedService | None) -> dict[str, Any]:
+    available: dict[type, Any] = {datetime: case.at, Host: case.host, Agency: case.agency, **case.references}
+    if service is not None:
+        available[Service] = service.service
+    return {
+        parameter: rule.limits if issubclass(wanted, Limits) else available[wanted]
+        for parameter, wanted in rule.check.asks.items()
+    }
+
+
+def _verdicts(check: Check, given: Mapping[str, Any]) -> Sequence[Verdict]:
+    try:
+        verdicts = tuple(check.function(**given))
+    except NotSeen as e:
+        detail = e.gap.detail or e.gap.reason.value
+        return [_unknown(e.gap.reason, Text("Not read: {detail}", {"detail": detail}))]
+    except Exception as e:  # noqa: BLE001 - a broken check is ERROR; it never ends a scan
+        return [_error(f"{type(e).__name__}: {e}")]
+    if not verdicts:
+        return [_error("it gave no verdict")]
+    if any(v.severity is not None and v.severity > check.severity for v in verdicts):
+        return [_error(f"it claims more than its declared severity, {check.severity.word}")]
+    return verdicts
+
+
+# --- Verdicts -> findings -------------------------------------------------------------------------------
+
+
+def _findings(rule: Rule, subject: Subject, said: Iterable[_Said], case: _Case) -> Iterator[Finding]:
+    by_object: dict[str, list[_Said]] = {}
+    for s in said:
+        by_object.setdefault(s.verdict.object, []).append(s)
+    for same in by_object.values():
+        yield _finding(rule, subject, same, case)
+
+
+def _finding(rule: Rule, subject: Subject, said: Sequence[_Said], case: _Case) -> Finding:
+    aged = [replace(s, verdict=_when_stale(s, case)) for s in said]
+    worst = min(
+        aged, key=lambda s: (WORST_FIRST.index(s.verdict.outcome), -(s.verdict.severity or rule.severity))
+    )
+    as_bad = [s for s in aged if s.verdict.outcome is worst.verdict.outcome]
+    instants = [s.observed_at for s in as_bad if s.observed_at is not None]
+    return Finding(
+        subject=subject,
+        check=rule.check.id,
+        object=worst.verdict.object,
+        outcome=worst.verdict.outcome,
+        severity=min(worst.verdict.severity or rule.severity, rule.severity),
+        evidence=worst.verdict.evidence,
+        reason=worst.verdict.reason,
+        observed_at=min(instants, default=None),
+        addresses=tuple(sorted({s.address for s in as_bad if s.address})),
+    )
+
+
+def _when_stale(said: _Said, case: _Case) -> Verdict:
+    """Good news carries only so long while nobody looks again; bad news stays until something better is seen."""
+    good = said.verdict.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE)
+    if not good or said.observed_at is None or case.at - said.observed_at <= case.baseline.carry:
+        return said.verdict
+    values: dict[str, str | int] = {
+        "date": said.observed_at.date().isoformat(),
+        "days": case.baseline.carry.days,
+    }
+    stale = _unknown(Reason.STALE, Text("Last seen on {date}; a pass stands for {days} days.", values))
+    return replace(stale, object=said.verdict.object)
+
+
+def _unknown(reason: Reason, text: Text) -> Verdict:
+    return Verdict(Outcome.UNKNOWN, text, reason=reason)
+
+
+def _why_unobserved(record: Unobserved) -> Text:
+    return Text("Not seen: {detail}", {"detail": record.detail or record.reason.value})
+
+
+def _error(what: str) -> Verdict:
+    text = Text("The check itself failed: {what}. This is a mistake in secscan.", {"what": what[:300]})
+    return Verdict(Outcome.ERROR, text, reason=Reason.BUG)
+
+
+# --- What the port scan says of services ------------------------------------------------------------------
+
+
+def _ports_found(host: Host, evidence: Evidence) -> set[int]:
+    """TCP ports of current addresses that were ever seen open or spoken to, and not seen closed since."""
+    current = current_addresses(host, evidence)
+    found: set[int] = set()
+    for address in current:
+        seen = evidence.last_seen(AddressTarget(host.id, address), PortFacts.kind)
+        if seen is not None and isinstance(seen.facts, PortFacts):
+            found |= {state.port for state in seen.facts.open("tcp")}
+    for target, _kind in evidence.newest:
+        if isinstance(target, Endpoint) and target.address in current and target.service.transport == "tcp":
+            port = target.service.port
+            if not _seen_closed(host, target.address, port, evidence):
+                found.add(port)
+    return found
+
+
+def _seen_closed(host: Host, address: str, port: int, evidence: Evidence) -> bool:
+    seen: Observation[Facts] | None = evidence.last_seen(AddressTarget(host.id, address), PortFacts.kind)
+    if seen is None or not isinstance(seen.facts, PortFacts):
+        return False
+    return seen.facts.status("tcp", port) is PortStatus.CLOSED
