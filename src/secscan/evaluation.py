@@ -124,7 +124,10 @@ def _judge_services(rule: Rule, case: _Case) -> Iterator[Finding]:
         judged = True
         said = [s for place in places for s in _judge_target(rule, place, place.address, case, service)]
         yield from _findings(rule, Subject.of_service(service.service), said, case)
-    if not judged:
+    hidden = _unscanned(case, even_if_once=not judged)
+    if hidden:
+        yield _finding(rule, Subject.of_host(case.host.id), hidden, case)
+    elif not judged:
         yield _finding(rule, Subject.of_host(case.host.id), [_no_service(case)], case)
 
 
@@ -157,22 +160,35 @@ def _why_nowhere(case: _Case) -> _Said | None:
     return None
 
 
-def _no_service(case: _Case) -> _Said:
-    """No TCP service is known: positive evidence only where every address was scanned."""
-    seen: list[datetime] = []
+def _unscanned(case: _Case, *, even_if_once: bool) -> list[_Said]:
+    """Addresses whose ports were never seen: what else is served there could be anything.
+
+    Services that are known stay known while a scan of the ports fails; that there are none does not
+    (``even_if_once``).
+    """
+    hidden: list[_Said] = []
     for address in case.addresses:
-        record = case.evidence.newest.get((AddressTarget(case.host.id, address), PortFacts.kind))
-        match record:
+        target = AddressTarget(case.host.id, address)
+        if not even_if_once and case.evidence.last_seen(target, PortFacts.kind) is not None:
+            continue
+        match case.evidence.newest.get((target, PortFacts.kind)):
+            case Observation():
+                pass
+            case Unobserved() as record:
+                verdict = _unknown(record.reason, _why_unobserved(record))
+                hidden.append(_Said(verdict, address, record.observed_at))
             case None:
-                return _Said(
-                    _unknown(Reason.NOT_ATTEMPTED, Text("Its ports were not looked at yet.")), address, None
-                )
-            case Unobserved():
-                return _Said(_unknown(record.reason, _why_unobserved(record)), address, record.observed_at)
-            case _:
-                seen.append(record.observed_at)
+                verdict = _unknown(Reason.NOT_ATTEMPTED, Text("Its ports were not looked at yet."))
+                hidden.append(_Said(verdict, address, None))
+    return hidden
+
+
+def _no_service(case: _Case) -> _Said:
+    """No TCP service is known on any address, and all of them were scanned."""
+    seen = (case.evidence.last_seen(AddressTarget(case.host.id, a), PortFacts.kind) for a in case.addresses)
+    oldest = min(record.observed_at for record in seen if record is not None)
     nothing = Verdict(Outcome.NOT_APPLICABLE, Text("No TCP port that was asked is open."))
-    return _Said(nothing, case.addresses[0], min(seen))
+    return _Said(nothing, case.addresses[0], oldest)
 
 
 def _judge_target(

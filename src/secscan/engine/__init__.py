@@ -1,0 +1,1 @@
+"""Runs: plan, collect, record, judge, score."""

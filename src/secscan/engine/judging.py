@@ -1,0 +1,72 @@
+"""Evidence -> a judgement of the whole fleet: every host's findings and scores, then the groups above them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from secscan.baseline import Baseline
+from secscan.evaluation import judge_host
+from secscan.model import Evidence, Finding, GroupScore, HostScore, Inventory, Judgement, Stamp
+from secscan.scoring import score_agency, score_group, score_host
+
+#: The id of the group of all agencies.
+WHOLE = "fleet"
+
+
+def judge_fleet(
+    inventory: Inventory,
+    evidence: Iterable[tuple[str, Evidence]],
+    *,
+    baseline: Baseline,
+    references: Mapping[type, Any],
+    stamp: Stamp,
+) -> Judgement:
+    """Judges every host of the inventory as of ``stamp.at``.
+
+    A score is a function of the inventory and the newest evidence, not of one run: a host without any evidence
+    counts too, as wholly unknown.
+    """
+    day = stamp.at.date()
+    owner = {m.host: m.agency for m in inventory.memberships if m.covers(day)}
+    findings: dict[str, tuple[Finding, ...]] = {}
+    scores: dict[str, HostScore] = {}
+    for host_id, seen in _of_every_host(owner, evidence):
+        findings[host_id] = judge_host(
+            inventory.hosts[host_id],
+            seen,
+            baseline=baseline,
+            agency=inventory.agencies[owner[host_id]],
+            references=references,
+            at=stamp.at,
+        )
+        scores[host_id] = score_host(host_id, findings[host_id], baseline)
+    agencies: dict[str, GroupScore] = {}
+    for agency in sorted(inventory.agencies):
+        own = [scores[host] for host in sorted(scores) if owner[host] == agency]
+        criticality = {score.host: inventory.hosts[score.host].criticality for score in own}
+        agencies[agency] = score_agency(agency, own, criticality, baseline)
+    tiers = sorted({agency.tier for agency in inventory.agencies.values()})
+    return Judgement(
+        stamp=stamp,
+        findings=findings,
+        hosts=scores,
+        agencies=agencies,
+        tiers={
+            tier: score_group(
+                tier, [agencies[a.id] for a in inventory.agencies.values() if a.tier == tier], baseline
+            )
+            for tier in tiers
+        },
+        whole=score_group(WHOLE, list(agencies.values()), baseline),
+    )
+
+
+def _of_every_host(
+    owner: Mapping[str, str], evidence: Iterable[tuple[str, Evidence]]
+) -> Iterable[tuple[str, Evidence]]:
+    missing = set(owner)
+    for host, seen in evidence:
+        if host in missing:
+            missing.discard(host)
+            yield host, seen
+    for host in sorted(missing):
+        yield host, Evidence({})

@@ -1,0 +1,149 @@
+"""What the coordinator and its workers tell each other: one JSON document a line."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from secscan.engine.shard import Shard
+from secscan.facts import BUILT_IN, Facts, decode, encode
+from secscan.model import Host, Observation, Reason, Record, Unobserved, parse_target
+
+#: A longer line than this is no message of ours: facts are bounded far below it.
+LONGEST_LINE = 64 * 1024 * 1024
+
+
+class WireRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A Record in transit. ``facts`` is canonical JSON; where it is absent, ``reason`` says why."""
+
+    target: str
+    collector: str
+    kind: str
+    at: datetime
+    version: int = 0
+    facts: msgspec.Raw = msgspec.Raw()
+    volatile: dict[str, str] = {}
+    reason: Reason | None = None
+    detail: str = ""
+
+
+class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How hosts are looked at. ``deadline`` is in seconds, for each target."""
+
+    deadline: float = 60.0
+    ports: str = "top-1000"
+    version_detection: bool = True
+    #: None: use nmap where it is found.
+    nmap: bool | None = None
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True, tag="setup"):
+    """The first message to a worker. ``share`` of the scope's global rates is this worker's: (1, 2) is half."""
+
+    scope: dict[str, Any]
+    settings: CollectionSettings
+    share: tuple[int, int]
+    probe_log: str | None
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True, tag="work"):
+    """A shard to do."""
+
+    shard: int
+    hosts: tuple[Host, ...]
+    known_ports: dict[str, tuple[int, ...]] = {}
+    recorded: tuple[WireRecord, ...] = ()
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, tag="seen"):
+    """One record of a shard, as soon as there is one."""
+
+    shard: int
+    record: WireRecord
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """Everything of the shard has been sent."""
+
+    shard: int
+
+
+ToWorker: TypeAlias = Setup | Work
+FromWorker: TypeAlias = Seen | Done
+
+_to_worker = msgspec.json.Decoder(ToWorker)
+_from_worker = msgspec.json.Decoder(FromWorker)
+_encoder = msgspec.json.Encoder()
+
+
+class ProtocolError(ValueError):
+    """A line that is none of our messages."""
+
+
+def line(message: ToWorker | FromWorker) -> bytes:
+    return _encoder.encode(message) + b"\n"
+
+
+def read_to_worker(text: bytes) -> ToWorker:
+    """Raises ProtocolError."""
+    return _read(_to_worker, text)
+
+
+def read_from_worker(text: bytes) -> FromWorker:
+    """Raises ProtocolError."""
+    return _read(_from_worker, text)
+
+
+def _read(decoder: "msgspec.json.Decoder[Any]", text: bytes) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, ValueError) as e:
+        raise ProtocolError(f"not a message of the worker protocol: {e}") from e
+
+
+def work(shard: Shard) -> Work:
+    return Work(
+        shard=shard.id,
+        hosts=shard.hosts,
+        known_ports=shard.known_ports,
+        recorded=tuple(to_wire(record) for record in shard.recorded),
+    )
+
+
+def shard(work: Work, kinds: Mapping[str, type[Facts]] = BUILT_IN) -> Shard:
+    return Shard(work.shard, work.hosts, work.known_ports, tuple(from_wire(r, kinds) for r in work.recorded))
+
+
+def to_wire(record: Record) -> WireRecord:
+    if isinstance(record, Unobserved):
+        return WireRecord(
+            target=record.target.key,
+            collector=record.collector,
+            kind=record.kind,
+            at=record.observed_at,
+            reason=record.reason,
+            detail=record.detail,
+        )
+    return WireRecord(
+        target=record.target.key,
+        collector=record.collector,
+        kind=record.kind,
+        at=record.observed_at,
+        version=getattr(type(record.facts), "version", 1),
+        facts=msgspec.Raw(encode(record.facts)),
+        volatile=dict(record.volatile),
+    )
+
+
+def from_wire(wire: WireRecord, kinds: Mapping[str, type[Facts]] = BUILT_IN) -> Record:
+    """Raises FactKindError where the facts fit no known kind, ValueError on a target that is none."""
+    target = parse_target(wire.target)
+    if wire.reason is not None:
+        return Unobserved(target, wire.collector, wire.kind, wire.at, wire.reason, wire.detail)
+    facts = decode(kinds[wire.kind], wire.version, bytes(wire.facts))
+    return Observation(target, wire.collector, wire.kind, wire.at, facts, wire.volatile)
+
+
+def records(wires: Sequence[WireRecord], kinds: Mapping[str, type[Facts]] = BUILT_IN) -> tuple[Record, ...]:
+    return tuple(from_wire(wire, kinds) for wire in wires)

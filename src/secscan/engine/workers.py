@@ -1,0 +1,198 @@
+"""Local worker processes: shards in, records out, whatever happens to a worker."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import IO
+
+from secscan.engine.protocol import (
+    LONGEST_LINE,
+    Done,
+    FromWorker,
+    ProtocolError,
+    Seen,
+    Setup,
+    from_wire,
+    line,
+    read_from_worker,
+    work,
+)
+from secscan.engine.shard import Shard, absentees, collect_shard
+from secscan.facts import BUILT_IN, FactKindError, Facts
+from secscan.model import Reason, Record
+from secscan.scope import Gate, ProbeLog, scope_from_document
+
+#: A host is tried again this often after the worker that had it died; then it is given up as our bug.
+MOST_LOSSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ShardDone:
+    """Everything there was to see of these hosts has been yielded."""
+
+    hosts: tuple[str, ...]
+
+
+def collect(
+    shards: Sequence[Shard],
+    setup: Setup,
+    *,
+    workers: int,
+    kinds: Mapping[str, type[Facts]] = BUILT_IN,
+) -> Iterator[Record | ShardDone]:
+    """Runs the shards in ``workers`` processes and yields what they see, in any order.
+
+    A worker that dies or overruns its shard's time is replaced; its shard is split into single hosts and goes
+    on where it stopped. A host that was in two lost shards of its own is Unobserved(BUG).
+    Closing the generator ends every process, with everything it started.
+    """
+    pending = deque(_Job(shard) for shard in shards)
+    inbox: queue.Queue[tuple[_Worker, FromWorker | None]] = queue.Queue()
+    crew: list[_Worker] = []
+    setup = _shared(setup, max(1, min(workers, len(shards))))
+    try:
+        while pending or any(worker.job for worker in crew):
+            _employ(crew, pending, setup, inbox, workers)
+            try:
+                worker, message = inbox.get(timeout=1.0)
+            except queue.Empty:
+                for late in [w for w in crew if w.job and time.monotonic() > w.job.ends_at]:
+                    late.end()
+                continue
+            if worker not in crew:
+                continue  # It was let go; what it still had in the pipe is seen again by its successor.
+            job = worker.job
+            match message:
+                case Seen() if job and (record := _readable(message, kinds)):
+                    job.seen.append(record)
+                    yield record
+                case Done() if job:
+                    worker.job = None
+                    yield ShardDone(tuple(host.id for host in job.shard.hosts))
+                case _:
+                    worker.end()
+                    crew.remove(worker)
+                    if job:
+                        yield from _after_loss(job, pending, setup)
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+@dataclass(slots=True)
+class _Job:
+    shard: Shard
+    losses: int = 0
+    seen: list[Record] = field(default_factory=list)
+    ends_at: float = 0.0
+
+
+class _Worker:
+    """One process, a thread that reads what it says, and the job it has."""
+
+    def __init__(self, setup: Setup, inbox: "queue.Queue[tuple[_Worker, FromWorker | None]]") -> None:
+        self.job: _Job | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "secscan.engine.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("SECSCAN_DEBUG") else subprocess.DEVNULL,
+            # A group of its own: it gets no Ctrl-C from the terminal, and ends whole when we say so.
+            start_new_session=True,
+        )
+        self._settings = setup.settings
+        self._write(line(setup))
+        threading.Thread(target=self._read, args=(inbox,), daemon=True).start()
+
+    def give(self, job: _Job) -> None:
+        self.job = job
+        # A second line of defence: collectors keep their own deadlines. Each host has three stages.
+        job.ends_at = time.monotonic() + 60 + 30 * self._settings.deadline * len(job.shard.hosts)
+        self._write(line(work(job.shard)))
+
+    def end(self) -> None:
+        """Ends the process and everything it started; returns when it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
+    def _write(self, text: bytes) -> None:
+        stream = self._process.stdin
+        if stream is None:
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # It died: the reading thread says so.
+
+    def _read(self, inbox: "queue.Queue[tuple[_Worker, FromWorker | None]]") -> None:
+        stream: IO[bytes] | None = self._process.stdout
+        if stream is None:
+            return
+        try:
+            while text := stream.readline(LONGEST_LINE):
+                inbox.put((self, read_from_worker(text)))
+        except (ProtocolError, ValueError):
+            pass  # A worker that talks nonsense is as good as dead.
+        finally:
+            inbox.put((self, None))
+            stream.close()
+
+
+def _shared(setup: Setup, workers: int) -> Setup:
+    return Setup(scope=setup.scope, settings=setup.settings, share=(1, workers), probe_log=setup.probe_log)
+
+
+def _employ(
+    crew: list[_Worker],
+    pending: "deque[_Job]",
+    setup: Setup,
+    inbox: "queue.Queue[tuple[_Worker, FromWorker | None]]",
+    workers: int,
+) -> None:
+    idle = [worker for worker in crew if worker.job is None]
+    while pending:
+        if idle:
+            worker = idle.pop()
+        elif len(crew) < workers:
+            worker = _Worker(setup, inbox)
+            crew.append(worker)
+        else:
+            return
+        worker.give(pending.popleft())
+
+
+def _readable(message: Seen, kinds: Mapping[str, type[Facts]]) -> Record | None:
+    try:
+        return from_wire(message.record, kinds)
+    except (FactKindError, ValueError, KeyError):
+        return None
+
+
+def _after_loss(job: _Job, pending: "deque[_Job]", setup: Setup) -> Iterator[Record | ShardDone]:
+    """Goes on host by host, so that the one that kills workers takes no other with it."""
+    recorded = (*job.shard.recorded, *job.seen)
+    for host in job.shard.hosts:
+        mine = tuple(r for r in recorded if r.target.host == host.id)
+        alone = replace(job.shard, hosts=(host,), recorded=mine)
+        losses = job.losses + (len(job.shard.hosts) == 1)
+        if losses < MOST_LOSSES:
+            pending.append(_Job(alone, losses))
+            continue
+        gate = Gate(scope_from_document(setup.scope), ProbeLog(None))
+        yield from collect_shard(
+            alone, absentees(Reason.BUG, "the worker that looked at this host died twice"), gate
+        )
+        yield ShardDone((host.id,))
