@@ -162,10 +162,11 @@ def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
     return sorted(mistakes, key=lambda m: (str(m.file), m.line or 0))
 
 
-def nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that ``word`` was probably meant to be."""
-    matches = difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that ``word`` was probably meant to be, whatever its case."""
+    folded = {known_word.casefold(): known_word for known_word in known}
+    matches = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 def key_path(loc: Loc) -> str:

@@ -1,0 +1,208 @@
+"""The gate: every connection to a host is judged, paced and written down here before it is made."""
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from fractions import Fraction
+
+from secscan.model import Reason
+from secscan.scope.address import canonical_address
+from secscan.scope.contract import Refusal, Scope, judge_address, judge_name
+from secscan.scope.log import ProbeLog
+from secscan.scope.name import canonical_name
+from secscan.scope.pace import Pace
+from secscan.toml_source import shown_value
+
+#: A name with more addresses than this serves a content network, not a host; the rest is left out.
+MAX_ADDRESSES = 64
+
+#: Name -> addresses, in any spelling. Raises OSError where the name has none.
+Lookup = Callable[[str], list[str]]
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the gate, not an error of anybody's
+    """A probe that is not made, or a name that leads nowhere."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+    def __str__(self) -> str:
+        return self.refusal.detail
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def look_up(name: str) -> list[str]:
+    """What the system's resolver says: /etc/hosts, DNS, whatever it is set up to ask."""
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for _family, _type, _protocol, _canonical, sockaddr in found]
+
+
+class Gate:
+    """What a collector sees hosts through. Threads may share it; each process has its own.
+
+    ``share`` is this process's part of the rate for all; the rate per host is whole, because one process sees
+    to a host. Raises ValueError where ``share`` is not above 0 and at most 1.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        log: ProbeLog,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        share: Fraction = Fraction(1),
+        lookup: Lookup = look_up,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"a share of the rates must be above 0 and at most 1, not {share}")
+        self.scope = scope
+        self._log = log
+        self._clock = clock
+        self._lookup = lookup
+        self._rate = scope.rates.connections_per_second * share
+        self._pace = Pace(float(self._rate), scope.rates.per_host, monotonic=monotonic, sleep=sleep)
+
+    @property
+    def packets_per_second(self) -> int:
+        """This process's part of the rate for all, for a tool that paces itself (nmap's ``--max-rate``)."""
+        return max(1, int(self._rate))
+
+    @property
+    def packets_per_second_per_host(self) -> int:
+        return self.scope.rates.per_host
+
+    def permits(self, address: str, *, name: str = "") -> Refusal | None:
+        """What ``admit`` would say now, without waiting and without a line in the log."""
+        return judge_address(self.scope, address, name=name, at=self._clock())
+
+    def admit(
+        self,
+        address: str,
+        *,
+        what: str,
+        ports: str,
+        name: str = "",
+        connections: int = 1,
+        paced: bool = True,
+    ) -> None:
+        """Lets ``connections`` to ``ports`` of ``address`` through, on behalf of ``name``, when it is their turn.
+
+        ``what`` names the probe in the log. ``paced`` is False where the caller's tool keeps
+        ``packets_per_second`` itself: there is no waiting then. What is connected to must be the canonical
+        spelling of ``address``. Raises Refused, and ProbeLogError where the log can't be written.
+        """
+        refusal = self.permits(address, name=name)
+        if refusal is None and paced and self._pace.wait(_plain(address), connections):
+            # The window may have closed, or the scope expired, while it waited.
+            refusal = self.permits(address, name=name)
+        self._log.write(
+            self._clock(),
+            what=what,
+            address=_plain(address),
+            name=name,
+            ports=ports,
+            connections=connections,
+            refusal=refusal,
+        )
+        if refusal is not None:
+            raise Refused(refusal)
+
+    def connect(self, address: str, port: int, *, what: str, timeout: float, name: str = "") -> socket.socket:
+        """A TCP connection to what ``address`` stands for; ``timeout`` in seconds, also of the socket returned.
+
+        Raises Refused, ProbeLogError, or the OSError that connecting ended in.
+        """
+        self.admit(address, what=what, ports=str(port), name=name)
+        # AI_NUMERICHOST: an address that passed is never taken for a name and looked up again. It also turns
+        # the zone of a link-local address into the number of its interface.
+        [(family, kind, protocol, _canonical, peer), *_rest] = socket.getaddrinfo(
+            canonical_address(address), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(peer)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def resolve(self, name: str, *, timeout: float) -> tuple[str, ...]:
+        """The addresses of a name: canonical, sorted, at most 64; an address is its own.
+
+        They are not judged here but when they are connected to. Raises Refused: OUT_OF_SCOPE for a name that
+        the scope leaves out, NOT_RESOLVED where there is no answer within ``timeout`` seconds.
+        """
+        try:
+            return (canonical_address(name),)
+        except ValueError:
+            refusal = judge_name(self.scope, name)
+        if refusal is not None:
+            self._log.write(
+                self._clock(),
+                what="resolve",
+                address="",
+                name=name,
+                ports="",
+                connections=0,
+                refusal=refusal,
+            )
+            raise Refused(refusal)
+        return resolve_addresses(name, timeout=timeout, lookup=self._lookup)
+
+
+def resolve_addresses(name: str, *, timeout: float, lookup: Lookup = look_up) -> tuple[str, ...]:
+    """The addresses of a name, or of an address, before there is a scope to judge by: for ``audit``.
+
+    Canonical, sorted (IPv4 and IPv6 apart, as text), at most 64. Raises Refused(NOT_RESOLVED).
+    """
+    try:
+        return (canonical_address(name),)
+    except ValueError:
+        pass
+    try:
+        canonical = canonical_name(name)
+    except ValueError as error:
+        raise _not_resolved(str(error)) from error
+    # getaddrinfo() can be neither cancelled nor given a time limit. A thread that hangs ends with the
+    # resolver's own patience (some 30 s), and as a daemon holds up nobody's exit.
+    answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(lookup(canonical))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, name=f"look up {canonical}", daemon=True).start()
+    try:
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise _not_resolved(f"the name {canonical} was not resolved within {timeout:g} s") from None
+    if isinstance(answer, Exception):
+        why = answer.strerror if isinstance(answer, OSError) and answer.strerror else str(answer)
+        raise _not_resolved(f"the name {canonical} can't be resolved: {why}") from answer
+    addresses = sorted({canonical_address(address) for address in answer})
+    if not addresses:
+        raise _not_resolved(f"the name {canonical} has no address")
+    return tuple(addresses[:MAX_ADDRESSES])
+
+
+def _not_resolved(detail: str) -> Refused:
+    return Refused(Refusal(Reason.NOT_RESOLVED, detail))
+
+
+def _plain(address: str) -> str:
+    try:
+        return canonical_address(address)
+    except ValueError:
+        return shown_value(address)
