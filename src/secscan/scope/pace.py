@@ -7,6 +7,9 @@ from collections.abc import Callable
 #: How much of a rate may be spent at once, in seconds of it: a tenth of a second's connections.
 BURST = 0.1
 
+#: The shortest sleep, in seconds. Oversleeping within BURST costs nothing, and many threads wake less often.
+_NAP = 0.005
+
 #: Hosts whose buckets are full again are forgotten when more than this many are held.
 _MANY_HOSTS = 4096
 
@@ -36,23 +39,22 @@ class Pace:
 
     def wait(self, host: str, connections: int = 1) -> bool:
         """Returns when it is the turn of ``connections`` to ``host``; True where that took waiting."""
-        # The host's turn comes first and is slept through before one of all is taken: otherwise a host that
-        # must wait long would hold a turn in the future, and everybody else behind it.
-        waited = self._wait(self._host_bucket, host, connections)
-        return self._wait(self._all_bucket, host, connections) or waited
+        waited = False
+        while True:
+            with self._lock:
+                now = self._monotonic()
+                bucket = self._bucket_of(host, now)
+                # Both turns are taken at once or not at all: one taken ahead of time, while the other is
+                # still to come, would either hold up every other host or run over the rate of this one.
+                delay = max(bucket.delay(now), self._all.delay(now))
+                if delay <= 0:
+                    bucket.take(now, connections)
+                    self._all.take(now, connections)
+                    return waited
+            waited = True
+            self._sleep(max(delay, _NAP))
 
-    def _wait(self, bucket: "Callable[[str, float], _Bucket]", host: str, connections: int) -> bool:
-        with self._lock:
-            now = self._monotonic()
-            delay = bucket(host, now).reserve(now, connections)
-        if delay > 0:
-            self._sleep(delay)
-        return delay > 0
-
-    def _all_bucket(self, _host: str, _now: float) -> "_Bucket":
-        return self._all
-
-    def _host_bucket(self, host: str, now: float) -> "_Bucket":
+    def _bucket_of(self, host: str, now: float) -> "_Bucket":
         bucket = self._hosts.get(host)
         if bucket is None:
             if len(self._hosts) >= _MANY_HOSTS:
@@ -68,8 +70,9 @@ class _Bucket:
         self.rate = rate
         self.spent_until = float("-inf")
 
-    def reserve(self, now: float, connections: int) -> float:
-        """Seconds from now until the turn."""
-        delay = max(0.0, self.spent_until - BURST - now)
+    def delay(self, now: float) -> float:
+        """Seconds from now until the next turn."""
+        return self.spent_until - BURST - now
+
+    def take(self, now: float, connections: int) -> None:
         self.spent_until = max(self.spent_until, now) + connections / self.rate
-        return delay
