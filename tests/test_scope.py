@@ -218,7 +218,7 @@ def v4_networks(prefix: st.SearchStrategy[int]) -> st.SearchStrategy[str]:
     # A few bits of address space, so that what is drawn meets.
     return st.builds(
         lambda number, length: str(ip_network((0x7F14_0000 + number, length), strict=False)),
-        st.integers(0, 0xFFFF),
+        st.integers(0, 7) | st.integers(0, 0xFFFF),
         prefix,
     )
 
@@ -226,7 +226,7 @@ def v4_networks(prefix: st.SearchStrategy[int]) -> st.SearchStrategy[str]:
 def v6_networks(prefix: st.SearchStrategy[int]) -> st.SearchStrategy[str]:
     return st.builds(
         lambda number, length: str(ip_network(((0xFD << 120) + number, length), strict=False)),
-        st.integers(0, 0xFFFF),
+        st.integers(0, 7) | st.integers(0, 0xFFFF),
         prefix,
     )
 
@@ -234,8 +234,9 @@ def v6_networks(prefix: st.SearchStrategy[int]) -> st.SearchStrategy[str]:
 networks = st.lists(
     v4_networks(st.integers(14, 32)) | v6_networks(st.integers(110, 128)), max_size=12, unique=True
 )
-addresses = st.builds(lambda n: str(IPv4Address(0x7F14_0000 + n)), st.integers(-300, 0x1_0100)) | st.builds(
-    lambda n: str(IPv6Address((0xFD << 120) + n)), st.integers(-300, 0x1_0100)
+offsets = st.integers(-1, 8) | st.integers(-300, 0x1_0100)
+addresses = st.builds(lambda n: str(IPv4Address(0x7F14_0000 + n)), offsets) | st.builds(
+    lambda n: str(IPv6Address((0xFD << 120) + n)), offsets
 )
 DISGUISES: list[Callable[[str], str]] = [
     lambda plain: plain,
@@ -266,6 +267,11 @@ def test_networks_of_one_family_hold_nothing_of_the_other(
     plain: list[IPv4Address], other: IPv6Address
 ) -> None:
     assert str(other) not in AddressSet(str(address) for address in plain)
+
+
+def test_the_gap_between_two_addresses_is_outside() -> None:
+    members = AddressSet(["10.0.0.1", "10.0.0.3"])
+    assert [f"10.0.0.{i}" in members for i in range(5)] == [False, True, False, True, False]
 
 
 def test_thousands_of_networks_are_searched_by_bisection() -> None:
