@@ -20,7 +20,11 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT = time(0)
 
 
-class ScopeExpiredError(ConfigurationError):
+class ScopeError(Exception):
+    """Why nothing at all may be probed: the operator must mend it first."""
+
+
+class ScopeExpiredError(ScopeError, ConfigurationError):
     """The operator's leave to probe has run out; nothing is started until it is renewed."""
 
 

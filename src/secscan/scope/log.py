@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from secscan.scope.contract import Refusal
+from secscan.scope.contract import Refusal, ScopeError
 
 
-class ProbeLogError(Exception):
+class ProbeLogError(ScopeError):
     """The probe log can't be written, so nothing may be probed.
 
     Not an OSError: collectors read those as the host's answer.
