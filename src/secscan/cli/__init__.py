@@ -1,0 +1,106 @@
+"""The command line: the only place that prints or exits. Each command is imported when it is asked for."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+#: Command -> the module that has it, and its one line in ``--help`` (so that help imports nothing heavy).
+COMMANDS = {
+    "audit": "look at single hosts once, without a workspace",
+    "init": "write a new, commented workspace",
+    "doctor": "what is installed, what is missing, and what that costs",
+    "inventory": "check and list the inventory",
+    "scan": "look at the hosts of the inventory, judge them, store the result",
+    "runs": "list the runs in the store",
+    "show": "one run: agencies, grades, coverage",
+    "findings": "list findings",
+    "report": "write the scorecards",
+    "checks": "list and explain the checks",
+    "profiles": "list and show the baselines",
+    "db": "look after the database",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of this package, imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"secscan.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint} See: secscan --help", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        from secscan.language import _
+
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, _(about)) for name, about in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from secscan import __version__
+
+        click.echo(f"secscan {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say the version."
+)
+@click.option("--lang", metavar="LANGUAGE", help="en or vi; default: from LANG.")
+def program(lang: str | None) -> None:
+    """How well each agency's servers are protected, and the proof of it.
+
+    secscan looks only at hosts that you own and name. It reads and never changes, guesses no password, runs
+    no exploit.
+
+    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage or configuration error, 3 too little was
+    seen.
+    """
+    from secscan.cli.console import speak
+
+    speak(lang)
+
+
+def main(args: list[str] | None = None) -> Any:
+    """The entry point of ``secscan``; ends the process with the exit code."""
+    try:
+        code = program.main(args, prog_name="secscan", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except click.ClickException as e:
+        e.show()
+        code = e.exit_code
+    except BrokenPipeError:
+        # The reader of our output is gone (`secscan findings | head`): nothing is wrong, nothing can be said.
+        sys.stderr.close()
+        code = 0
+    except Exception as e:
+        from secscan.cli.console import operators_mistake
+
+        words = operators_mistake(e)
+        if words is None:
+            raise
+        click.echo(words, err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)

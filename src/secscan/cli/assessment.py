@@ -1,0 +1,317 @@
+"""A judgement on the terminal, and as JSON, CSV and HTML for whoever asked for it."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+import click
+from rich.text import Text as Styled
+
+from secscan.baseline import Baseline
+from secscan.check import Check
+from secscan.cli.console import CLEAN, COVERAGE, FINDINGS, out, table
+from secscan.language import _, in_use, plural
+from secscan.model import (
+    Finding,
+    GroupScore,
+    Inventory,
+    Judgement,
+    Outcome,
+    Range,
+    Severity,
+    Subject,
+    SubjectLevel,
+)
+from secscan.report import formats
+from secscan.report.text import sentence, visible
+from secscan.report.words import outcome_word, reason_word, severity_word
+
+#: More findings of one kind than this are counted, not listed, on the terminal.
+MOST_PLACES = 8
+
+COLOURS = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.INFO: "dim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A judgement and what it takes to show it."""
+
+    judgement: Judgement
+    inventory: Inventory
+    baseline: Baseline
+    checks: Mapping[str, Check]
+
+
+def exit_code(
+    shown: Shown, *, fail_on: str, min_coverage: float | None, agencies: Collection[str] = ()
+) -> int:
+    """0 clean; 1 findings at or above ``fail_on``; 3 too little was seen. 1 wins over 3."""
+    groups = [shown.judgement.agencies[id] for id in agencies if id in shown.judgement.agencies]
+    members = {host for group in groups for host in group.members}
+    findings = [f for f in _all(shown) if not groups or f.subject.host in members]
+    if fail_on != "never":
+        limit = Severity[fail_on.upper()]
+        if any(f.outcome is Outcome.FAIL and f.severity >= limit for f in findings):
+            return FINDINGS
+    enough = float(shown.baseline.scoring.enough_coverage) * 100 if min_coverage is None else min_coverage
+    seen = groups or [shown.judgement.whole]
+    expected = sum(group.coverage.expected for group in seen)
+    evaluated = sum(group.coverage.evaluated for group in seen)
+    share = float(evaluated / expected) * 100 if expected else 0.0
+    return COVERAGE if share < enough else CLEAN
+
+
+# --- On the terminal ------------------------------------------------------------------------------------
+
+
+def print_audit(shown: Shown) -> None:
+    """Findings by severity with evidence and fix, what could not be seen, and the score of each host."""
+    failures = [f for f in _all(shown) if f.outcome is Outcome.FAIL]
+    _print_failures(shown, failures)
+    _print_unseen([f for f in _all(shown) if f.outcome in (Outcome.UNKNOWN, Outcome.ERROR)])
+    passes = sum(f.outcome is Outcome.PASS for f in _all(shown))
+    click.echo(plural("{n} rule passed.", "{n} rules passed.", passes))
+    if len(shown.judgement.hosts) > 1:
+        rows = [
+            (host, _range(score.range), formats.percent(score.coverage.share))
+            for host, score in sorted(shown.judgement.hosts.items())
+        ]
+        out().print(table("", [_("Host"), _("Score"), _("Coverage")], rows, right=[1, 2]))
+    for group in shown.judgement.agencies.values():
+        _print_headline(group, shown)
+
+
+def print_agencies(shown: Shown) -> None:
+    """One row an agency: grade, range, coverage, and what is open."""
+    judgement = shown.judgement
+    rows = []
+    for id, agency in sorted(shown.inventory.agencies.items()):
+        group = judgement.agencies.get(id)
+        if group is None:
+            continue
+        open_now = Counter(
+            f.severity
+            for host in group.members
+            for f in judgement.findings.get(host, ())
+            if f.outcome is Outcome.FAIL
+        )
+        graves = [str(open_now[s]) if open_now[s] else "·" for s in sorted(Severity, reverse=True)[:3]]
+        rows.append(
+            (
+                agency.name(in_use()),
+                group.grade or _("not assessed"),
+                _range(group.range),
+                formats.percent(group.coverage.share) if group.range else "",
+                _("yes") if group.meets_baseline else _("no"),
+                str(len(group.members)),
+                *graves,
+            )
+        )
+    columns = [_("Agency"), _("Grade"), _("Score"), _("Coverage"), _("Meets"), _("Hosts")]
+    columns += [severity_word(s) for s in sorted(Severity, reverse=True)[:3]]
+    out().print(table("", columns, rows, right=[2, 3, 5, 6, 7, 8]))
+    meeting = sum(group.meets_baseline for group in judgement.agencies.values())
+    click.echo(
+        _("{n} of {m} agencies meet the baseline ({baseline}).").format(
+            n=meeting, m=len(judgement.agencies), baseline=shown.baseline.title(in_use())
+        )
+    )
+
+
+def print_findings(shown: Shown, findings: Sequence[Finding]) -> None:
+    """One line a finding, the gravest first."""
+    rows = [
+        (
+            f.id,
+            severity_word(f.severity),
+            outcome_word(f.outcome),
+            f.check,
+            place(f),
+            f.object,
+            sentence(f.evidence),
+        )
+        for f in sorted(findings, key=_gravest_first)
+    ]
+    columns = [_("Finding"), _("Severity"), _("Outcome"), _("Check"), _("Where"), _("Object"), _("Evidence")]
+    if rows:
+        out().print(table("", columns, rows))
+    run = shown.judgement.stamp.run
+    said = plural("{n} finding", "{n} findings", len(rows))
+    click.echo(_("{findings} in run {run}.").format(findings=said, run=run))
+
+
+def place(finding: Finding) -> str:
+    """Where a finding is, as an engineer would type it."""
+    subject = finding.subject
+    if subject.level is not SubjectLevel.SERVICE:
+        return subject.id
+    name = f" ({subject.server_name})" if subject.server_name and subject.server_name != subject.id else ""
+    return f"{subject.id}:{subject.port}{name}"
+
+
+def _print_failures(shown: Shown, failures: Sequence[Finding]) -> None:
+    console = out()
+    for severity in sorted(Severity, reverse=True):
+        groups = _alike(f for f in failures if f.severity is severity)
+        if not groups:
+            continue
+        console.print(Styled(f"\n{severity_word(severity).upper()}", style=COLOURS[severity]))
+        for same in groups:
+            first = same[0]
+            check = shown.checks.get(first.check)
+            others = len({f.check for f in same}) - 1
+            title = _(check.claim) if check and not others else sentence(first.evidence)
+            ids = first.check + (plural(" and {n} more", " and {n} more", others) if others else "")
+            console.print(Styled.assemble(("  ✗ ", COLOURS[severity]), visible(title), (f"  [{ids}]", "dim")))
+            for where, seen in _places(same, with_evidence=not others):
+                console.print(Styled(f"      {where}" + (f": {seen}" if seen else "")))
+            if check and not others:
+                console.print(Styled(f"      {_('Fix:')} {visible(_(check.fix), limit=2000)}", style="dim"))
+
+
+def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings of one check together; and where one cause fails many checks of a service, these together."""
+    found = sorted(findings, key=_gravest_first)
+    causes = Counter((f.subject, str(f.evidence)) for f in found)
+    groups: dict[object, list[Finding]] = {}
+    for f in found:
+        cause = (f.subject, str(f.evidence))
+        groups.setdefault(cause if causes[cause] > 1 else f.check, []).append(f)
+    return list(groups.values())
+
+
+def _places(findings: Sequence[Finding], *, with_evidence: bool) -> Iterable[tuple[str, str]]:
+    lines = list(
+        dict.fromkeys((visible(_where(f)), sentence(f.evidence) if with_evidence else "") for f in findings)
+    )
+    yield from lines[:MOST_PLACES]
+    if len(lines) > MOST_PLACES:
+        yield plural("and {n} more place", "and {n} more places", len(lines) - MOST_PLACES), ""
+
+
+def _where(finding: Finding) -> str:
+    addresses = ", ".join(a for a in finding.addresses if a != finding.subject.id)
+    return place(finding) + (f" [{addresses}]" if addresses else "")
+
+
+def _print_unseen(findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    console = out()
+    console.print(Styled(f"\n{_('COULD NOT BE SEEN')}", style="bold"))
+    by_cause: dict[tuple[str, str, str], int] = Counter(
+        (place(f), reason_word(f.reason) if f.reason else outcome_word(f.outcome), sentence(f.evidence))
+        for f in findings
+    )
+    for (where, reason, detail), count in sorted(by_cause.items()):
+        rules = plural("{n} rule", "{n} rules", count)
+        console.print(Styled(f"  ? {visible(where)}: {reason}: {detail} ({rules})"))
+    console.print()
+
+
+def _print_headline(group: GroupScore, shown: Shown) -> None:
+    scoring = shown.baseline.scoring
+    coverage = formats.percent(group.coverage.share)
+    console = out()
+    if group.coverage.share < scoring.enough_coverage:
+        console.print(Styled(_("Not enough was seen to speak of a grade."), style="bold"))
+    line = _("Score {range}, grade {grade}, coverage {coverage}, baseline {baseline}").format(
+        range=_range(group.range),
+        grade=group.grade or "-",
+        coverage=coverage,
+        baseline=shown.baseline.title(in_use()),
+    )
+    console.print(Styled(line, style="bold"))
+    met = _("Meets the baseline.") if group.meets_baseline else _("Does not meet the baseline.")
+    console.print(Styled(met))
+
+
+def _range(range: Range | None) -> str:
+    if range is None:
+        return ""
+    if range.verified == range.possible:
+        return formats.score(range.verified)
+    return f"{formats.score(range.verified)}–{formats.score(range.possible)}"
+
+
+def _gravest_first(finding: Finding) -> tuple[int, str, Subject, str]:
+    return (-finding.severity, finding.check, finding.subject, finding.object)
+
+
+def _all(shown: Shown) -> Iterable[Finding]:
+    for host in sorted(shown.judgement.findings):
+        yield from shown.judgement.findings[host]
+
+
+# --- For programs and browsers ----------------------------------------------------------------------------
+
+
+def as_json(shown: Shown) -> str:
+    """The whole judgement."""
+    import json
+
+    from secscan.report.json_export import judgement_document
+
+    document = judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks)
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def as_csv(shown: Shown) -> str:
+    return findings_csv(shown, list(_all(shown)))
+
+
+def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
+    """The scorecard of the one agency an audit has."""
+    from secscan.report.rendering import render_agency
+    from secscan.report.views import agency_data, agency_view
+
+    (agency,) = shown.judgement.agencies
+    data = agency_data(
+        shown.judgement, shown.inventory, shown.baseline, checks=shown.checks, agency_id=agency, tz=tz
+    )
+    return render_agency(agency_view(data), in_use())
+
+
+def findings_json(shown: Shown, findings: Sequence[Finding]) -> str:
+    import json
+
+    from secscan.report.json_export import findings_document
+
+    document = findings_document(findings, shown.judgement, shown.inventory, shown.checks)
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
+    from secscan.report.csv_export import findings_csv
+
+    return findings_csv(findings, shown.inventory, shown.checks)
+
+
+def write_pages(
+    shown: Shown, folder: Path, *, language: str, tz: tzinfo, agencies: Collection[str] | None = None
+) -> Path:
+    """Writes the scorecards and the index, or only the pages of ``agencies``; returns what to open first."""
+    from secscan.report.rendering import write_report
+    from secscan.report.views import agency_data, agency_view, fleet_data, index_view
+
+    chosen = sorted(agencies if agencies is not None else shown.judgement.agencies)
+    pages = (
+        agency_view(
+            agency_data(
+                shown.judgement, shown.inventory, shown.baseline, checks=shown.checks, agency_id=id, tz=tz
+            )
+        )
+        for id in chosen
+    )
+    index = None
+    if agencies is None:
+        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz))
+    return write_report(folder, index, pages, language=language)[0]

@@ -1,0 +1,163 @@
+"""secscan audit: one-off, no workspace."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from secscan.cli import options
+from secscan.language import _
+
+if TYPE_CHECKING:
+    from secscan.model import Evidence, Inventory, Record
+    from secscan.scope import Scope
+
+
+@click.command("audit")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "html", "csv"]),
+    default="table",
+    show_default=True,
+)
+@click.option(
+    "--ports", metavar="PORTS", help="Ports to look at, such as 22,443,8000-8100; default: the top 1000."
+)
+@click.option(
+    "--scope", "scope_file", metavar="FILE", type=click.Path(path_type=Path), help="A scope to stay in."
+)
+@options.profile
+@options.checks_dir
+@click.option(
+    "--ca",
+    "anchors",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A private CA to trust.",
+)
+@click.option(
+    "--deadline", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Seconds a target."
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes; default: one per core.")
+@click.option(
+    "--no-nmap", is_flag=True, help="Find ports by a plain connect scan, even where nmap is installed."
+)
+@options.fail_on
+@options.coverage
+@click.pass_context
+def command(
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    form: str,
+    ports: str | None,
+    scope_file: Path | None,
+    profile: str | None,
+    checks_dir: str | None,
+    anchors: tuple[Path, ...],
+    deadline: float,
+    workers: int | None,
+    no_nmap: bool,
+    fail_on: str,
+    min_coverage: float | None,
+) -> None:
+    """Look at TARGETs once and say how they stand.
+
+    A TARGET is HOST, HOST:PORT, ADDRESS, [IPv6]:PORT or NETWORK/PREFIX. The scope is exactly what you name:
+    nothing else is touched. Nothing is stored, but every probe is logged.
+    """
+    from secscan.baseline import load_baseline
+    from secscan.cli import assessment
+    from secscan.cli.parts import find_all_checks, probe_log, workers_by_default
+    from secscan.cli.progress import showing
+    from secscan.engine.judging import judge_fleet
+    from secscan.engine.looking import look
+    from secscan.engine.protocol import CollectionSettings, Setup
+    from secscan.engine.references import references
+    from secscan.engine.stamping import stamp
+    from secscan.engine.targets import MOST_ADDRESSES, TargetError, inventory_of, parse_targets
+    from secscan.facts.ports import ports_in
+    from secscan.scope import load_scope, scope_document
+    from secscan.workspace import read_anchors
+
+    try:
+        named = parse_targets(targets, limit=None if scope_file else MOST_ADDRESSES)
+    except TargetError as e:
+        raise click.UsageError(str(e)) from e
+    if ports is not None:
+        try:
+            ports_in(ports)
+        except ValueError:
+            raise click.BadParameter(_("write ports as 22,443,8000-8100"), param_hint="--ports") from None
+    checks = find_all_checks(checks_dir)
+    baseline = load_baseline(profile or "network", checks)
+    private = [der for file in anchors for der in read_anchors(file)]
+    inventory = inventory_of(named)
+    scope = load_scope(scope_file) if scope_file else _scope_of(inventory)
+    setup = Setup(
+        scope=scope_document(scope),
+        settings=CollectionSettings(
+            deadline=deadline, ports=ports or "top-1000", nmap=False if no_nmap else None
+        ),
+        share=(1, 1),
+        probe_log=str(probe_log()),
+    )
+    records: list[Record] = []
+    hosts = tuple(inventory.hosts.values())
+    with showing(hosts) as progress:
+        look(
+            hosts,
+            setup,
+            workers=workers or workers_by_default(),
+            record=records.extend,
+            progress=progress,
+        )
+    judgement = judge_fleet(
+        inventory,
+        _evidence(records),
+        baseline=baseline,
+        references=references(private),
+        stamp=stamp(run=None, at=datetime.now(UTC), baseline=baseline, inventory=inventory),
+    )
+    shown = assessment.Shown(judgement, inventory, baseline, checks)
+    match form:
+        case "json":
+            click.echo(assessment.as_json(shown))
+        case "csv":
+            sys.stdout.write(assessment.as_csv(shown))
+        case "html":
+            click.echo(assessment.as_html(shown))
+        case _:
+            assessment.print_audit(shown)
+    ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage))
+
+
+def _scope_of(inventory: "Inventory") -> "Scope":
+    """Exactly the targets named: their addresses, and what their names resolve to now."""
+    import socket
+
+    from secscan.scope import canonical_address, scope_of_addresses
+
+    addresses: set[str] = set()
+    for host in inventory.hosts.values():
+        addresses.update(host.addresses)
+        for name in host.names:
+            try:
+                found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            except OSError:
+                continue  # The look says so: the host is Unobserved(NOT_RESOLVED).
+            addresses.update(canonical_address(str(where[4][0])) for where in found)
+    return scope_of_addresses(addresses)
+
+
+def _evidence(records: "list[Record]") -> "list[tuple[str, Evidence]]":
+    from secscan.model import Evidence
+
+    by_host: dict[str, dict[Any, Record]] = {}
+    for record in records:
+        by_host.setdefault(record.target.host, {})[record.target, record.kind] = record
+    return [(host, Evidence(newest)) for host, newest in by_host.items()]

@@ -1,0 +1,60 @@
+"""secscan checks: list, explain."""
+
+import click
+
+from secscan.cli.console import out, table
+from secscan.cli.options import checks_dir
+from secscan.language import _
+
+
+@click.group("checks")
+def command() -> None:
+    """List and explain the checks."""
+
+
+@command.command("list")
+@checks_dir
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def list_checks(checks_dir: str | None, form: str) -> None:
+    """Every check, its severity and what is true when it passes."""
+    import json
+
+    from secscan.cli.parts import find_all_checks
+
+    checks = find_all_checks(checks_dir)
+    if form == "json":
+        document = [{"id": c.id, "severity": c.severity.word, "claim": _(c.claim)} for c in checks.values()]
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    rows = [(c.id, _(c.severity.word), _(c.claim)) for c in checks.values()]
+    out().print(table("", [_("Check"), _("Severity"), _("What is true when it passes")], rows))
+
+
+@command.command("explain")
+@click.argument("check_id", metavar="ID")
+@checks_dir
+def explain(check_id: str, checks_dir: str | None) -> None:
+    """One check in full: its claim, why it matters, how to fix it, and what a profile may set."""
+    import difflib
+
+    from secscan.cli.parts import find_all_checks
+
+    checks = find_all_checks(checks_dir)
+    if check_id not in checks:
+        near = difflib.get_close_matches(check_id, checks, 1)
+        hint = _(" Did you mean {near!r}?").format(near=near[0]) if near else ""
+        raise click.UsageError(
+            _("There is no check {id!r}.").format(id=check_id) + hint + " " + _("See: secscan checks list")
+        )
+    check = checks[check_id]
+    kinds = ", ".join(sorted(kind.kind for kind in check.observes.values()))
+    click.echo(f"{check.id}  ({_(check.severity.word)})\n")
+    click.echo(f"{_(check.claim)}\n")
+    click.echo(_("Why: {text}").format(text=_(check.why)) + "\n")
+    click.echo(_("Fix: {text}").format(text=_(check.fix)) + "\n")
+    click.echo(_("Judges facts of kind: {kinds}").format(kinds=kinds))
+    if check.limits is not None:
+        click.echo(_("A profile may set:"))
+        for name, field in check.limits.model_fields.items():
+            about = f"  {name} = {field.get_default(call_default_factory=True)!r}"
+            click.echo(about + (f"  ({field.description})" if field.description else ""))

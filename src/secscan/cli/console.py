@@ -1,0 +1,82 @@
+"""What the commands share: the terminal, the language, and mistakes in an operator's words."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from secscan.language import _, use
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+#: Exit codes of the design.
+CLEAN, FINDINGS, USAGE, COVERAGE = 0, 1, 2, 3
+
+
+def speak(language: str | None) -> None:
+    """Uses ``language``, or that of the environment (LC_ALL, LC_MESSAGES, LANG), or English."""
+    environment = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    use(language or next(filter(None, environment), "en"))
+
+
+def out() -> "Console":
+    """The terminal for data: standard output. Colour on a terminal only; NO_COLOR is respected."""
+    return _console(stderr=False)
+
+
+def err() -> "Console":
+    """The terminal for progress and messages: standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # Output that is read by a program is not wrapped at 80 columns.
+    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "160"))
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()
+) -> "Table":
+    """A plain table; ``right`` are the columns of numbers. Cells are text as it is, never markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title or None, box=box.SIMPLE, title_justify="left", title_style="bold")
+    for i, column in enumerate(columns):
+        shown.add_column(column, justify="right" if i in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(visible(cell)) for cell in row))
+    return shown
+
+
+def visible(text: str) -> str:
+    """Host text for a terminal: no escape sequence, no control or invisible character, line breaks kept."""
+    from secscan.report.text import visible as shown
+
+    return "\n".join(shown(line) for line in text.split("\n"))
+
+
+def operators_mistake(error: Exception) -> str | None:
+    """The message for a mistake that is the operator's to mend, or None where the error is ours."""
+    from secscan.registry import RegistryError
+    from secscan.scope import ScopeError
+    from secscan.toml_source import ConfigurationError
+    from secscan.workspace import WorkspaceError
+
+    mistakes: tuple[type[Exception], ...] = (RegistryError, ScopeError, ConfigurationError, WorkspaceError)
+    if "secscan.store" in sys.modules:
+        from secscan.store import StoreError
+
+        mistakes = (*mistakes, StoreError)
+    if isinstance(error, mistakes):
+        return visible(str(error))
+    if isinstance(error, OSError):
+        return visible(_("{what}: {why}").format(what=error.filename or "", why=error.strerror or error))
+    return None

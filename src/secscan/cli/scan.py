@@ -1,0 +1,126 @@
+"""secscan scan: look at the inventory, judge it, store the result."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from secscan.cli import options
+from secscan.language import _
+
+if TYPE_CHECKING:
+    from secscan.model import Host, Inventory
+
+
+@click.command("scan")
+@options.workspace
+@options.agencies
+@options.profile
+@options.checks_dir
+@click.option("--resume", is_flag=True, help="Go on with the run that was interrupted.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes; default: one per core.")
+@click.option("--deadline", type=click.FloatRange(1, 3600), help="Seconds a target may take.")
+@click.option(
+    "--no-nmap", is_flag=True, help="Find ports by a plain connect scan, even where nmap is installed."
+)
+@options.fail_on
+@options.coverage
+@click.pass_context
+def command(
+    ctx: click.Context,
+    workspace: str | None,
+    agencies: tuple[str, ...],
+    profile: str | None,
+    checks_dir: str | None,
+    resume: bool,
+    workers: int | None,
+    deadline: float | None,
+    no_nmap: bool,
+    fail_on: str,
+    min_coverage: float | None,
+) -> None:
+    """Look at the hosts of the inventory, judge them by the baseline, and store what was seen and said.
+
+    Ctrl-C stops at once and keeps what was recorded; `secscan scan --resume` goes on from there.
+    """
+    import signal
+    from pathlib import Path
+
+    from secscan.baseline import load_baseline
+    from secscan.cli import assessment
+    from secscan.cli.parts import find_all_checks, open_store, open_workspace, workers_by_default
+    from secscan.cli.progress import showing
+    from secscan.engine import run as runs
+    from secscan.engine.protocol import CollectionSettings
+    from secscan.engine.references import references
+    from secscan.registry import find_kinds
+    from secscan.scope import require_current, utc_now
+
+    if resume and (agencies or profile):
+        raise click.UsageError(
+            _("--resume goes on with the plan of its run; it takes no --agency or --profile")
+        )
+    # systemd and kill end us as Ctrl-C does: in order, with everything kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    place = open_workspace(workspace)
+    settings = place.load_settings()
+    scope = place.load_scope()
+    require_current(scope, utc_now(), path=place.scope)
+    checks = find_all_checks(checks_dir, place)
+    with open_store(place, create=True) as store:
+        if resume:
+            number = runs.newest_interrupted(store, utc_now()).id
+            plan, inventory = runs.plan_of(store, number)
+            profile = plan.profile
+        else:
+            inventory = place.load_inventory()
+            profile = profile or settings.profile
+        means = runs.Means(
+            store=store,
+            checks=checks,
+            baseline=load_baseline(profile, checks, folder=place.profiles),
+            references=references(place.load_anchors()),
+            scope=scope,
+            probe_log=str(place.probe_log),
+            workers=workers or settings.workers or workers_by_default(),
+            kinds=find_kinds(),
+        )
+        if not resume:
+            asked = CollectionSettings(
+                deadline=deadline or settings.deadline,
+                ports=settings.ports,
+                version_detection=settings.version_detection,
+                nmap=False if no_nmap else None,
+            )
+            number = runs.begin(inventory, _hosts(inventory, agencies), asked, means)
+            plan, inventory = runs.plan_of(store, number)
+        hosts = [inventory.hosts[id] for id in plan.hosts if id in inventory.hosts]
+        try:
+            with showing(hosts) as progress:
+                judgement = runs.carry_out(number, inventory, plan, means, progress=progress)
+        except KeyboardInterrupt:
+            click.echo(
+                _(
+                    "Run {run} was interrupted. What it recorded is kept; go on with: secscan scan --resume"
+                ).format(run=number)
+                + (f" -C {Path(workspace)}" if workspace else ""),
+                err=True,
+            )
+            ctx.exit(130)
+        shown = assessment.Shown(judgement, inventory, means.baseline, checks)
+        assessment.print_agencies(shown)
+        ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage, agencies=agencies))
+
+
+def _hosts(inventory: "Inventory", agencies: tuple[str, ...]) -> list["Host"]:
+    """The hosts to look at today: all, or those of the agencies named and of the agencies below them."""
+    from secscan.cli.parts import with_children
+    from secscan.scope import utc_now
+
+    chosen = with_children(inventory, agencies)
+    today = utc_now().date()
+    hosts = [host for agency in chosen for host in inventory.hosts_of(agency, today)]
+    if not hosts:
+        raise click.UsageError(
+            _("there is no host to scan in: {agencies}").format(agencies=", ".join(chosen))
+        )
+    return hosts

@@ -1,0 +1,165 @@
+"""One run: plan, collect, record, judge, score. What was recorded stays, whatever ends a run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from secscan.baseline import Baseline
+from secscan.check import Check
+from secscan.engine.judging import judge_fleet
+from secscan.engine.looking import Progress, look
+from secscan.engine.protocol import CollectionSettings, Setup
+from secscan.engine.stamping import stamp
+from secscan.evaluation import services
+from secscan.facts import BUILT_IN, Facts
+from secscan.history import settle
+from secscan.inventory import agency_document, inventory_from_documents, inventory_hash
+from secscan.model import Evidence, Host, Inventory, Judgement, Record
+from secscan.registry import checks_version
+from secscan.scope import Scope, scope_document, utc_now
+from secscan.scoring import SCORING_VERSION
+from secscan.store import RunInfo, RunStart, RunState, Store
+
+#: A run that was interrupted longer ago than this is not resumed: its first half would be news of another day.
+LONGEST_PAUSE = timedelta(hours=24)
+
+
+class RunError(Exception):
+    """A run that can't be begun or resumed: says why, and what to do instead."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run sets out to do; stored with it, so that a resumed run does the same."""
+
+    hosts: tuple[str, ...]
+    settings: CollectionSettings
+    profile: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a run works with, and what it does not store."""
+
+    store: Store
+    checks: Mapping[str, Check]
+    baseline: Baseline
+    references: Mapping[type, Any]
+    scope: Scope
+    probe_log: str | None
+    workers: int
+    kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
+
+
+def begin(inventory: Inventory, hosts: Sequence[Host], settings: CollectionSettings, means: Means) -> int:
+    """A new run over these hosts, stored and not begun; returns its number."""
+    plan = Plan(
+        hosts=tuple(sorted(host.id for host in hosts)), settings=settings, profile=means.baseline.name
+    )
+    start = RunStart(
+        started_at=utc_now(),
+        plan=msgspec.to_builtins(plan),
+        inventory={agency: agency_document(inventory, agency) for agency in inventory.agencies},
+        inventory_hash=inventory_hash(inventory),
+        profile=means.baseline.name,
+        profile_hash=means.baseline.hash,
+        domains=tuple(means.baseline.domains),
+        scoring_version=SCORING_VERSION,
+        checks_version=checks_version(means.checks),
+    )
+    return means.store.begin_run(start)
+
+
+def newest_interrupted(store: Store, now: datetime) -> RunInfo:
+    """The run to go on with. Raises RunError where there is none, or where it stopped too long ago."""
+    newest = next(iter(store.runs(1)), None)
+    if newest is None or newest.state is RunState.FINISHED:
+        raise RunError("there is no interrupted run to resume; begin one with: secscan scan")
+    if now - newest.started_at > LONGEST_PAUSE:
+        raise RunError(
+            f"run {newest.id} began on {newest.started_at:%Y-%m-%d %H:%M} UTC, more than 24 hours ago: what it "
+            "saw is too old to be completed. Begin a new one with: secscan scan"
+        )
+    return newest
+
+
+def plan_of(store: Store, run: int) -> tuple[Plan, Inventory]:
+    """What a stored run set out to do, and the inventory it used."""
+    return msgspec.convert(store.plan(run), Plan), inventory_from_documents(store.inventory_of(run))
+
+
+def carry_out(
+    run: int,
+    inventory: Inventory,
+    plan: Plan,
+    means: Means,
+    *,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Judgement:
+    """Looks at what the run has not yet looked at, judges, scores and stores. A new run and a resumed one alike.
+
+    Ctrl-C, or whatever else ends it early, leaves the run interrupted, with everything that was recorded.
+    """
+    hosts = [inventory.hosts[id] for id in plan.hosts if id in inventory.hosts]
+    known, recorded = _known(hosts, run, means)
+    setup = Setup(
+        scope=scope_document(means.scope), settings=plan.settings, share=(1, 1), probe_log=means.probe_log
+    )
+    means.store.set_state(run, RunState.RUNNING, utc_now())
+    try:
+        look(
+            hosts,
+            setup,
+            workers=means.workers,
+            record=lambda records: means.store.record(run, records),
+            progress=progress,
+            known_ports=known,
+            recorded=recorded,
+            kinds=means.kinds,
+        )
+        judgement = judge(run, inventory, means, at=utc_now())
+    except BaseException:
+        means.store.set_state(run, RunState.INTERRUPTED, utc_now())
+        raise
+    means.store.finish(run, utc_now())
+    return judgement
+
+
+def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judgement:
+    """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement."""
+    owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
+    judgement = judge_fleet(
+        inventory,
+        means.store.evidence(at, owned),
+        baseline=means.baseline,
+        references=means.references,
+        stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory),
+    )
+    before = means.store.lifecycles()
+    findings = [finding for of_host in judgement.findings.values() for finding in of_host]
+    after = settle(before, findings, at)
+    changed = {id: life for id, life in after.items() if before.get(id) != life}
+    means.store.save_judgement(run, judgement, changed)
+    return judgement
+
+
+def _known(
+    hosts: Sequence[Host], run: int, means: Means
+) -> tuple[dict[str, tuple[int, ...]], dict[str, list[Record]]]:
+    """What earlier runs found open on these hosts, and what this run has recorded of them."""
+    by_id = {host.id: host for host in hosts}
+    done = means.store.recorded(run)
+    ports: dict[str, tuple[int, ...]] = {}
+    recorded: dict[str, list[Record]] = {}
+    for id, evidence in means.store.evidence(utc_now(), sorted(by_id)):
+        ports[id] = _ports(by_id[id], evidence)
+        mine = [r for r in evidence.newest.values() if (r.target.key, r.kind) in done]
+        if mine:
+            recorded[id] = mine
+    return ports, recorded
+
+
+def _ports(host: Host, evidence: Evidence) -> tuple[int, ...]:
+    return tuple(sorted({s.service.port for s in services(host, evidence) if s.service.transport == "tcp"}))

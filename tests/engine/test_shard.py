@@ -1,0 +1,176 @@
+"""The shard function: what is asked of which collector, in which order, and that everything is accounted for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from secscan.engine.shard import MOST_UNDECLARED_SERVICES, Collectors, Shard, collect_shard
+from secscan.facts import Absent, AddressFacts, PortFacts, PortState, PortStatus
+from secscan.model import (
+    AddressTarget,
+    Endpoint,
+    ExpectedService,
+    Host,
+    HostTarget,
+    Observation,
+    Reason,
+    Record,
+    Service,
+    Target,
+    Unobserved,
+)
+from secscan.scope import Gate, ProbeLog, scope_of_addresses
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+A = "127.0.0.1"
+DECLARED = Service("h", "tcp", 443, "h.example")
+HOST = Host("h", addresses=(A,), names=("h.example",), services=(ExpectedService(DECLARED),))
+GATE = Gate(scope_of_addresses([A]), ProbeLog(None))
+
+
+def addresses(target: Target) -> Record:
+    facts = AddressFacts(addresses=(A,), by_name={"": (A,)})
+    return Observation(target, "fake", "addresses", NOW, facts)
+
+
+def ports(*open_ports: int, filtered: Sequence[int] = ()):
+    def seen(target: Target) -> Record:
+        states = [PortState(transport="tcp", port=p, status=PortStatus.OPEN) for p in open_ports]
+        states += [PortState(transport="tcp", port=p, status=PortStatus.FILTERED) for p in filtered]
+        facts = PortFacts(
+            method="connect",
+            asked={"tcp": "1-65535"},
+            ports=tuple(sorted(states, key=lambda s: s.port)),
+            rest={"tcp": PortStatus.CLOSED},
+        )
+        return Observation(target, "fake", "ports", NOW, facts)
+
+    return seen
+
+
+@dataclass
+class Fake:
+    """A collector that answers from a function and remembers what it was asked."""
+
+    kinds: tuple[str, ...]
+    answer: object = None
+    name: str = "fake"
+    asked: list[Target] = field(default_factory=list)
+
+    def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
+        self.asked += targets
+        for target in targets:
+            for kind in self.kinds:
+                record = (
+                    self.answer(target)
+                    if self.answer
+                    else Observation(target, self.name, kind, NOW, Absent(heard="x"))
+                )
+                yield replace(record, kind=kind)
+
+
+def fakes(seen_ports=None) -> Collectors:
+    return Collectors(
+        Fake(("addresses",), addresses), Fake(("ports",), seen_ports or ports(443)), Fake(("tls", "chain"))
+    )
+
+
+def run(collectors: Collectors, host: Host = HOST, **shard) -> dict[tuple[str, str], Record]:
+    records = list(collect_shard(Shard(1, (host,), **shard), collectors, GATE))
+    by_key = {(r.target.key, r.kind): r for r in records}
+    assert len(by_key) == len(records), "a target was recorded twice"
+    return by_key
+
+
+def test_open_declared_services_are_asked_once() -> None:
+    collectors = fakes()
+    run(collectors)
+    assert collectors.endpoints.asked == [Endpoint(DECLARED, A)]
+
+
+def test_undeclared_open_ports_are_asked_under_the_hosts_name() -> None:
+    collectors = fakes(ports(443, 8443))
+    run(collectors)
+    assert Endpoint(Service("h", "tcp", 8443, "h.example"), A) in collectors.endpoints.asked
+
+
+def test_a_declared_service_that_is_closed_is_recorded_without_asking() -> None:
+    collectors = fakes(ports(80))
+    records = run(collectors)
+    assert Endpoint(DECLARED, A) not in collectors.endpoints.asked
+    record = records[Endpoint(DECLARED, A).key, "tls"]
+    assert isinstance(record, Unobserved)
+    assert record.reason is Reason.REFUSED
+
+
+def test_a_filtered_port_is_not_seen_rather_than_closed() -> None:
+    records = run(fakes(ports(filtered=[443])))
+    assert records[Endpoint(DECLARED, A).key, "chain"].reason is Reason.TIMED_OUT
+
+
+def test_a_service_seen_in_an_earlier_run_is_asked_while_its_port_is_not_closed() -> None:
+    known = Endpoint(Service("h", "tcp", 9443, "h.example"), A)
+    records = run(fakes(ports(443, filtered=[9443])), known_ports={"h": (9443,)})
+    assert records[known.key, "tls"].reason is Reason.TIMED_OUT
+
+
+def test_a_service_seen_in_an_earlier_run_and_closed_now_is_gone() -> None:
+    records = run(fakes(ports(443)), known_ports={"h": (9443,)})
+    assert not any("9443" in key for key, _ in records)
+
+
+def test_without_a_port_scan_declared_and_known_services_are_still_asked() -> None:
+    def lost(target: Target) -> Record:
+        return Unobserved(target, "fake", "ports", NOW, Reason.TIMED_OUT)
+
+    collectors = fakes(lost)
+    run(collectors, known_ports={"h": (9443,)})
+    assert {target.service.port for target in collectors.endpoints.asked} == {443, 9443}
+
+
+def test_a_host_that_does_not_resolve_is_not_looked_at() -> None:
+    def lost(target: Target) -> Record:
+        return Unobserved(target, "fake", "addresses", NOW, Reason.NOT_RESOLVED)
+
+    collectors = Collectors(Fake(("addresses",), lost), Fake(("ports",)), Fake(("tls", "chain")))
+    assert set(run(collectors)) == {(HostTarget("h").key, "addresses")}
+
+
+def test_a_tarpit_is_not_asked_on_every_port() -> None:
+    collectors = fakes(ports(*range(1000, 1200)))
+    records = run(collectors, Host("h", addresses=(A,)))
+    assert len(collectors.endpoints.asked) == MOST_UNDECLARED_SERVICES
+    tarpit = [r for r in records.values() if isinstance(r, Unobserved)]
+    assert {r.reason for r in tarpit} == {Reason.TARPIT}
+    assert len(tarpit) == 2 * (200 - MOST_UNDECLARED_SERVICES)
+
+
+def test_what_is_recorded_is_not_asked_again() -> None:
+    first = list(run(fakes(ports(443, 8443))).values())
+    for keep in range(len(first) + 1):
+        collectors = fakes(ports(443, 8443))
+        again = run(collectors, recorded=tuple(first[:keep]))
+        kept = {(r.target.key, r.kind) for r in first[:keep]}
+        assert kept.isdisjoint(again)
+        assert kept | set(again) == {(r.target.key, r.kind) for r in first}
+
+
+def test_a_collector_that_breaks_is_a_bug_on_what_it_left_out() -> None:
+    def breaks(target: Target) -> Record:
+        raise ZeroDivisionError("by hand")
+
+    collectors = Collectors(Fake(("addresses",), addresses), Fake(("ports",), breaks), Fake(("tls", "chain")))
+    record = run(collectors)[AddressTarget("h", A).key, "ports"]
+    assert (record.reason, "ZeroDivisionError" in record.detail) == (Reason.BUG, True)
+
+
+def test_a_collector_that_says_nothing_is_a_bug() -> None:
+    class Mute(Fake):
+        def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
+            return iter(())
+
+    collectors = Collectors(
+        Fake(("addresses",), addresses), Fake(("ports",), ports(443)), Mute(("tls", "chain"))
+    )
+    records = run(collectors)
+    assert {records[Endpoint(DECLARED, A).key, kind].reason for kind in ("tls", "chain")} == {Reason.BUG}
