@@ -139,6 +139,8 @@ class Host:
     credential: str = ""
     services: tuple[ExpectedService, ...] = ()
     ports: str = ""
+    #: False: the names are what certificates must be good for, and are not looked up.
+    resolve: bool = True
 
     @property
     def server_name(self) -> str:
