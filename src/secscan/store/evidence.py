@@ -1,0 +1,234 @@
+"""Rows into evidence: the newest record about every target of a host as of an instant."""
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, and_, or_, select
+
+from secscan.facts import Absent, FactKindError, Facts, decode
+from secscan.model import Evidence, Observation, Reason, Record, Target, Unobserved, parse_target
+from secscan.store import tables
+from secscan.store.numbering import chunks, target_key, unpack
+from secscan.store.recording import NO_ATTEMPT
+
+#: Hosts whose evidence is read in one go.
+HOSTS_AT_ONCE = 250
+
+#: Canonical JSON whose decoded facts are kept, in bytes; decoded they take a few times as much.
+KEPT_FACTS = 32 * 1024 * 1024
+
+#: What decoding a damaged or foreign blob may raise, in a kind's own upgrades too.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)
+
+Place: TypeAlias = tuple[int, int]
+
+
+class FactsReader:
+    """Decodes facts, each content once as long as it is asked for again and again: many hosts are set up alike."""
+
+    def __init__(self, kinds: Mapping[str, type[Facts]]) -> None:
+        self._kinds = kinds
+        self._kept: OrderedDict[bytes, tuple[Facts | Absent | FactKindError, int]] = OrderedDict()
+        self._size = 0
+
+    def read(
+        self, connection: Connection, digests: Iterable[bytes]
+    ) -> dict[bytes, Facts | Absent | FactKindError]:
+        """The facts under each digest, or why they can't be read."""
+        wanted = set(digests)
+        facts = {digest: self._kept[digest][0] for digest in wanted if digest in self._kept}
+        for digest in facts:
+            self._kept.move_to_end(digest)
+        f, k = tables.facts, tables.kind
+        for some in chunks(wanted - facts.keys()):
+            stored = select(f.c.digest, k.c.name, f.c.version, f.c.packed, f.c.body).join_from(
+                f, k, f.c.kind == k.c.id
+            )
+            for digest, kind, version, packed, body in connection.execute(
+                stored.where(f.c.digest.in_(some))
+            ).all():
+                facts[digest] = self._decode(kind, version, packed, body)
+                self._keep(digest, facts[digest], len(body))
+        return facts
+
+    def _decode(self, kind: str, version: int, packed: bool, body: bytes) -> Facts | Absent | FactKindError:
+        model = self._kinds.get(kind)
+        if model is None:
+            return FactKindError(f"facts of kind {kind!r} are of no kind known here: is its plug-in missing?")
+        try:
+            return decode(model, version, unpack(packed, body))
+        except FactKindError as e:
+            return e
+        except UNREADABLE as e:
+            return FactKindError(f"facts of kind {kind!r}, version {version}, cannot be read: {e}")
+
+    def _keep(self, digest: bytes, facts: Facts | Absent | FactKindError, size: int) -> None:
+        self._kept[digest] = (facts, size)
+        self._size += size
+        while self._size > KEPT_FACTS:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._size -= oldest
+
+
+def read_evidence(
+    connection: Connection, hosts: Sequence[str], at: datetime, facts: FactsReader
+) -> Iterator[tuple[str, Evidence]]:
+    """Each of ``hosts`` in the order given; one that was never looked at has empty evidence."""
+    newest = _newest(connection, hosts, at, _is_attempt())
+    unseen = {place for place, row in newest.items() if row.reason is not None}
+    before = (
+        _newest(connection, hosts, at, _is_seen(), among={target for target, _ in unseen}) if unseen else {}
+    )
+    seen = {place: row for place, row in before.items() if place in unseen}
+
+    decoded = facts.read(connection, (row.digest for row in (*newest.values(), *seen.values()) if row.digest))
+    newest_by_host: dict[str, dict[tuple[Target, str], Record]] = {}
+    seen_by_host: dict[str, dict[tuple[Target, str], Observation[Any]]] = {}
+    for place, row in newest.items():
+        record = _record(row, decoded)
+        about = (record.target, record.kind)
+        newest_by_host.setdefault(row.host, {})[about] = record
+        if isinstance(record, Observation):
+            continue
+        earlier = _record(seen[place], decoded) if place in seen else None
+        if not isinstance(earlier, Observation):
+            earlier = _last_readable(connection, place, at, facts) if row.digest or earlier else None
+        if earlier is not None:
+            seen_by_host.setdefault(row.host, {})[about] = earlier
+    for host in hosts:
+        yield host, Evidence(newest_by_host.get(host, {}), seen_by_host.get(host, {}))
+
+
+def last_attempts(
+    connection: Connection, hosts: Sequence[str], at: datetime
+) -> dict[str, dict[Target, datetime]]:
+    """When each target of each host was last looked at, successfully or not."""
+    places = _places(hosts, at, _is_attempt(), None)
+    times: dict[str, dict[Target, datetime]] = {}
+    for row in connection.execute(select(places).where(places.c.observed_at.is_not(None))).all():
+        by_target = times.setdefault(row.host, {})
+        target = parse_target(target_key(row.host, row.rest))
+        by_target[target] = max(row.observed_at, by_target.get(target, row.observed_at))
+    return times
+
+
+def _is_attempt() -> ColumnElement[bool]:
+    o = tables.observation
+    return or_(o.c.reason.is_(None), o.c.reason.not_in(NO_ATTEMPT))
+
+
+def _is_seen() -> ColumnElement[bool]:
+    return tables.observation.c.reason.is_(None)
+
+
+def _newest(
+    connection: Connection,
+    hosts: Sequence[str],
+    at: datetime,
+    wanted: ColumnElement[bool],
+    among: set[int] | None = None,
+) -> dict[Place, Row[Any]]:
+    """The newest wanted row about each target and kind; at the same microsecond, that of the later run."""
+    places = _places(hosts, at, wanted, among)
+    o = tables.observation
+    same_place = and_(
+        o.c.target == places.c.target, o.c.kind == places.c.kind, o.c.observed_at == places.c.observed_at
+    )
+    newest: dict[Place, Row[Any]] = {}
+    for row in connection.execute(_rows().join(places, same_place).where(wanted)).all():
+        place = (row.target, row.kind_id)
+        if place not in newest or _age(row) > _age(newest[place]):
+            newest[place] = row
+    return newest
+
+
+def _places(
+    hosts: Sequence[str], at: datetime, wanted: ColumnElement[bool], among: set[int] | None
+) -> Subquery:
+    """Each target with each kind, and when it was last recorded as wanted: one seek in the primary key for each."""
+    o, t, h, k = tables.observation, tables.target, tables.host, tables.kind
+    last = (
+        select(o.c.observed_at)
+        .where(o.c.target == t.c.id, o.c.kind == k.c.id, o.c.observed_at <= at, wanted)
+        .order_by(o.c.observed_at.desc())
+        .limit(1)
+        .correlate(t, k)
+        .scalar_subquery()
+    )
+    every = (
+        select(
+            t.c.id.label("target"),
+            k.c.id.label("kind"),
+            h.c.name.label("host"),
+            t.c.rest,
+            last.label("observed_at"),
+        )
+        .join_from(h, t, t.c.host == h.c.id)
+        .join(k, k.c.id.is_not(None))
+        .where(h.c.name.in_(hosts))
+    )
+    return (every if among is None else every.where(t.c.id.in_(among))).subquery()
+
+
+def _rows() -> Select[Any]:
+    """Observations with everything that a Record needs, in words."""
+    o, t, h, k, c = tables.observation, tables.target, tables.host, tables.kind, tables.collector
+    return (
+        select(
+            o.c.target,
+            o.c.kind.label("kind_id"),
+            h.c.name.label("host"),
+            t.c.rest,
+            k.c.name.label("kind"),
+            c.c.name.label("collector"),
+            o.c.observed_at,
+            o.c.run,
+            tables.facts.c.digest,
+            o.c.reason,
+            tables.phrase.c.text.label("detail"),
+            o.c.volatile,
+        )
+        .join_from(o, t, o.c.target == t.c.id)
+        .join(h, t.c.host == h.c.id)
+        .join(k, o.c.kind == k.c.id)
+        .join(c, o.c.collector == c.c.id)
+        .outerjoin(tables.facts, o.c.facts == tables.facts.c.id)
+        .outerjoin(tables.phrase, o.c.detail == tables.phrase.c.id)
+    )
+
+
+def _age(row: Row[Any]) -> tuple[datetime, int, str]:
+    return row.observed_at, row.run, row.collector
+
+
+def _record(row: Row[Any], decoded: Mapping[bytes, Facts | Absent | FactKindError]) -> Record:
+    target = parse_target(target_key(row.host, row.rest))
+    if row.reason is not None:
+        return Unobserved(
+            target, row.collector, row.kind, row.observed_at, Reason(row.reason), row.detail or ""
+        )
+    facts = decoded[row.digest]
+    if isinstance(facts, FactKindError):
+        return Unobserved(target, row.collector, row.kind, row.observed_at, Reason.UNPARSED, str(facts))
+    return Observation(target, row.collector, row.kind, row.observed_at, facts, row.volatile or {})
+
+
+def _last_readable(
+    connection: Connection, place: Place, at: datetime, facts: FactsReader
+) -> Observation[Any] | None:
+    """The newest Observation that can still be decoded; asked for only where a newer one can't."""
+    o = tables.observation
+    target, kind = place
+    earlier = (
+        _rows()
+        .where(o.c.target == target, o.c.kind == kind, o.c.observed_at <= at, _is_seen())
+        .order_by(o.c.observed_at.desc(), o.c.run.desc())
+    )
+    for row in connection.execute(earlier).all():
+        record = _record(row, facts.read(connection, [row.digest]))
+        if isinstance(record, Observation):
+            return record
+    return None

@@ -1,0 +1,67 @@
+"""Judgements as a whole: saved in one piece, and read back as they were."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from secscan.history import Lifecycle
+from secscan.model import Finding, Judgement
+from secscan.store import tables
+from secscan.store.errors import StoreError
+from secscan.store.findings import (
+    HOSTS_AT_ONCE,
+    FindingFilter,
+    hosts_with_findings,
+    read_findings,
+    save_findings,
+)
+from secscan.store.lifecycles import save_lives
+from secscan.store.numbering import chunks, find_run
+from secscan.store.scores import read_scores, save_scores
+
+
+def save(connection: Connection, run: int, judgement: Judgement, lives: Mapping[str, Lifecycle]) -> None:
+    """All of a judgement, which becomes the newest. What it leaves out (a host that is gone) is no longer current.
+
+    Raises ValueError on a judgement that is not this run's, or names a finding twice.
+    """
+    find_run(connection, run)
+    stamp = judgement.stamp
+    if stamp.run != run:
+        raise ValueError(
+            f"the judgement is stamped with run {stamp.run}, and was to be saved under run {run}"
+        )
+    row = {
+        "run": run,
+        "at": stamp.at,
+        "baseline": stamp.baseline,
+        "baseline_hash": stamp.baseline_hash,
+        "scoring_version": stamp.scoring_version,
+        "secscan_version": stamp.secscan_version,
+        "inventory_hash": stamp.inventory_hash,
+    }
+    added = insert(tables.judgement).values(row).returning(tables.judgement.c.id)
+    number = connection.execute(added).scalar_one()
+    save_scores(connection, number, judgement)
+    save_findings(connection, number, judgement.findings)
+    save_lives(connection, lives)
+
+
+def read_judgement(connection: Connection, judged: Row[Any]) -> Judgement:
+    """A judgement as it was saved; the findings of a host in the order of their identity."""
+    scores = read_scores(connection, judged)
+    findings: dict[str, tuple[Finding, ...]] = dict.fromkeys(scores.hosts, ())
+    for some in chunks(hosts_with_findings(connection), HOSTS_AT_ONCE):
+        findings |= read_findings(connection, judged, some, FindingFilter())
+    return Judgement(scores.stamp, findings, scores.hosts, scores.agencies, scores.tiers, scores.whole)
+
+
+def judgement_of(connection: Connection, run: int) -> Row[Any]:
+    """The newest judgement of a run. Raises StoreError where the run was not judged."""
+    find_run(connection, run)
+    j = tables.judgement
+    row = connection.execute(select(j).where(j.c.run == run).order_by(j.c.id.desc()).limit(1)).first()
+    if row is None:
+        raise StoreError(f"run {run} was not judged: `secscan scan --resume` goes on with an interrupted one")
+    return row

@@ -1,0 +1,147 @@
+"""Scores into rows and back, exactly."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, select
+
+from secscan.model import Coverage, GroupScore, HostScore, Judgement, Range, Stamp
+from secscan.store import tables
+from secscan.store.errors import StoreError
+from secscan.store.intervals import close, holds
+from secscan.store.numbering import insert_all
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A judgement without its findings."""
+
+    stamp: Stamp
+    hosts: Mapping[str, HostScore]
+    agencies: Mapping[str, GroupScore]
+    tiers: Mapping[str, GroupScore]
+    whole: GroupScore
+
+
+def save_scores(connection: Connection, judgement: int, scores: Judgement) -> None:
+    s = tables.score
+    new = {(row["level"], row["subject"]): row for row in _score_rows(scores)}
+    changed = dict(new)
+    closed: list[dict[str, Any]] = []
+    for current in connection.execute(select(s).where(s.c.until.is_(None))).mappings():
+        key = (current["level"], current["subject"])
+        row = new.get(key)
+        if row is not None and all(current[column] == value for column, value in row.items()):
+            del changed[key]
+        else:
+            closed.append({"_level": key[0], "_subject": key[1]})
+    ended = and_(s.c.level == bindparam("_level"), s.c.subject == bindparam("_subject"))
+    close(connection, s, ended, judgement, closed)
+    insert_all(connection, s, [{**row, "since": judgement} for row in changed.values()])
+
+
+def _score_rows(scores: Judgement) -> Iterator[dict[str, Any]]:
+    for host in scores.hosts.values():
+        yield {
+            **_common("host", host.host, host.range, host),
+            "caps": list(host.caps),
+            "grade": None,
+            "meets_baseline": None,
+            "members": None,
+        }
+    for level, groups in (
+        ("agency", scores.agencies.values()),
+        ("tier", scores.tiers.values()),
+        ("whole", (scores.whole,)),
+    ):
+        for group in groups:
+            yield {
+                **_common(level, group.id, group.range, group),
+                "caps": None,
+                "grade": group.grade,
+                "meets_baseline": group.meets_baseline,
+                "members": list(group.members),
+            }
+
+
+def _common(level: str, subject: str, range: Range | None, score: HostScore | GroupScore) -> dict[str, Any]:
+    return {
+        "level": level,
+        "subject": subject,
+        "verified": range.verified if range else None,
+        "possible": range.possible if range else None,
+        "evaluated": score.coverage.evaluated,
+        "expected": score.coverage.expected,
+        # A list: domains are shown in the order the profile gives them.
+        "domains": [[name, str(part.verified), str(part.possible)] for name, part in score.domains.items()],
+        "critical": score.critical,
+    }
+
+
+def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
+    s = tables.score
+    hosts: dict[str, HostScore] = {}
+    groups: dict[str, dict[str, GroupScore]] = {"agency": {}, "tier": {}, "whole": {}}
+    for row in connection.execute(select(s).where(holds(s, judged.id)).order_by(s.c.subject)):
+        if row.level == "host":
+            hosts[row.subject] = _host_score(row)
+        else:
+            groups[row.level][row.subject] = _group_score(row)
+    (whole,) = groups["whole"].values()
+    return Scores(_stamp(judged), hosts, groups["agency"], groups["tier"], whole)
+
+
+def hosts_of_agency(connection: Connection, judged: Row[Any], agency: str) -> list[str]:
+    """The agency's own hosts when it was judged. Raises StoreError on an agency that was not."""
+    s = tables.score
+    agencies = select(s.c.subject, s.c.members).where(s.c.level == "agency", holds(s, judged.id))
+    row = connection.execute(agencies.where(s.c.subject == agency)).first()
+    if row is None:
+        known = sorted(name for name, _ in connection.execute(agencies))
+        near = difflib.get_close_matches(agency, known, 1) or known[:1]
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise StoreError(f"run {judged.run} did not judge an agency {agency!r}{hint}")
+    return sorted(row.members)
+
+
+def _stamp(judged: Row[Any]) -> Stamp:
+    return Stamp(
+        run=judged.run,
+        at=judged.at,
+        baseline=judged.baseline,
+        baseline_hash=judged.baseline_hash,
+        scoring_version=judged.scoring_version,
+        secscan_version=judged.secscan_version,
+        inventory_hash=judged.inventory_hash,
+    )
+
+
+def _host_score(row: Row[Any]) -> HostScore:
+    return HostScore(
+        host=row.subject,
+        range=Range(row.verified, row.possible),
+        coverage=Coverage(row.evaluated, row.expected),
+        domains=_domains(row.domains),
+        caps=tuple(row.caps),
+        critical=row.critical,
+    )
+
+
+def _group_score(row: Row[Any]) -> GroupScore:
+    return GroupScore(
+        id=row.subject,
+        range=None if row.verified is None else Range(row.verified, row.possible),
+        grade=row.grade,
+        meets_baseline=row.meets_baseline,
+        coverage=Coverage(row.evaluated, row.expected),
+        domains=_domains(row.domains),
+        members=tuple(row.members),
+        critical=row.critical,
+    )
+
+
+def _domains(stored: Sequence[Sequence[str]]) -> dict[str, Range]:
+    return {name: Range(Fraction(verified), Fraction(possible)) for name, verified, possible in stored}

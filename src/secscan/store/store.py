@@ -1,0 +1,209 @@
+"""The store: everything that was seen, judged and scored, in one database that outlives every crash."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Row
+
+from secscan.facts import BUILT_IN, Facts
+from secscan.history import Lifecycle
+from secscan.model import Evidence, Finding, Judgement, Outcome, Record
+from secscan.store import checking, evidence, findings, judgements, lifecycles, recording, revisions, runs
+from secscan.store.database import Database
+from secscan.store.findings import FindingFilter
+from secscan.store.numbering import chunks
+from secscan.store.runs import RunInfo, RunStart, RunState
+from secscan.store.scores import Scores, hosts_of_agency, read_scores
+
+
+class Store:
+    """Written by one process at a time; read by any number, also while it is written.
+
+    Every method is one transaction: a process that is killed leaves all of it or nothing. The methods that write
+    raise StoreError where another process is the writer; all raise it, with what to do, where the database can't
+    be used (a full disk, a damaged file, a run that is not there). Instants are aware datetimes.
+    A store is not carried over a fork, nor used by two threads at once.
+    """
+
+    def __init__(self, database: Database, kinds: Mapping[str, type[Facts]]) -> None:
+        self._database = database
+        self._kinds = kinds
+        self._facts = evidence.FactsReader(kinds)
+
+    @classmethod
+    def open(
+        cls, path_or_url: str | Path, *, create: bool = False, kinds: Mapping[str, type[Facts]] = BUILT_IN
+    ) -> Self:
+        """``kinds`` are the kinds of facts that can be read. With ``create``, a missing database is made.
+
+        Raises StoreError where there is no database, where it is of a newer secscan, or needs an upgrade.
+        """
+        database = Database(path_or_url)
+        try:
+            revisions.ensure_current(database, create=create)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, kinds)
+
+    @staticmethod
+    def upgrade(path_or_url: str | Path) -> None:
+        """Migrates the database to what this secscan knows, in one transaction; does nothing where it is there."""
+        database = Database(path_or_url)
+        try:
+            revisions.upgrade(database)
+        finally:
+            database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets the next writer in. A store that is used again opens again."""
+        self._database.close()
+
+    # --- Runs ---
+
+    def begin_run(self, start: RunStart) -> int:
+        """The number of a new run, RUNNING. One that a killed process left RUNNING becomes INTERRUPTED."""
+        with self._database.writing() as connection:
+            return runs.begin(connection, start)
+
+    def set_state(self, run: int, state: RunState, at: datetime) -> None:
+        with self._database.writing() as connection:
+            runs.set_state(connection, run, state, at)
+
+    def finish(self, run: int, at: datetime) -> None:
+        self.set_state(run, RunState.FINISHED, at)
+
+    def runs(self, limit: int | None = None) -> tuple[RunInfo, ...]:
+        """The newest first."""
+        with self._database.reading() as connection:
+            return runs.list_runs(connection, limit)
+
+    def run(self, id: int) -> RunInfo:
+        with self._database.reading() as connection:
+            return runs.run_info(connection, id)
+
+    def newest_judged_run(self) -> int:
+        """The newest run that was finished and judged. Raises StoreError where there is none yet."""
+        with self._database.reading() as connection:
+            return runs.newest_judged(connection)
+
+    def plan(self, run: int) -> Any:
+        """What the run set out to look at, as it was given to ``begin_run``."""
+        with self._database.reading() as connection:
+            return runs.plan_of(connection, run)
+
+    def inventory_of(self, run: int) -> dict[str, Any]:
+        """The inventory the run used: one document for each agency."""
+        with self._database.reading() as connection:
+            return runs.inventory_of(connection, run)
+
+    # --- What was seen ---
+
+    def record(self, run: int, records: Sequence[Record]) -> None:
+        """One batch, in one transaction. What the run has already for a target, kind and collector stays as it is,
+        unless that was no attempt and this is one.
+
+        Raises ValueError on a datetime without time zone, and on a target whose key can't be read back.
+        """
+        if records:
+            with self._database.writing() as connection:
+                recording.record(connection, run, records, self._kinds)
+
+    def recorded(self, run: int) -> set[tuple[str, str]]:
+        """Target key and kind of everything the run attempted; what is not in it is left to do."""
+        with self._database.reading() as connection:
+            return recording.recorded(connection, run)
+
+    def evidence(self, at: datetime, hosts: Sequence[str]) -> Iterator[tuple[str, Evidence]]:
+        """The newest evidence about each host up to and including ``at``, over all runs; in the order given.
+
+        Facts that can't be decoded any more are Unobserved(UNPARSED).
+        """
+        for some in chunks(hosts, evidence.HOSTS_AT_ONCE):
+            with self._database.reading() as connection:
+                read = list(evidence.read_evidence(connection, some, at, self._facts))
+            yield from read
+
+    # --- What was judged ---
+
+    def save_judgement(self, run: int, judgement: Judgement, lives: Mapping[str, Lifecycle]) -> None:
+        """All of a judgement: hosts that it leaves out have no findings and no score from here on.
+
+        ``lives``, by finding id, may be only those that changed. Raises ValueError on a judgement that is
+        stamped with another run, or names a finding twice.
+        """
+        with self._database.writing() as connection:
+            judgements.save(connection, run, judgement, lives)
+
+    def findings(
+        self,
+        run: int | None = None,
+        *,
+        agency: str | None = None,
+        hosts: Collection[str] | None = None,
+        check: str | None = None,
+        outcomes: Collection[Outcome] | None = None,
+    ) -> Iterator[Finding]:
+        """What the newest judgement of a run (by default the newest finished and judged one) says, by host.
+
+        ``observed_at`` is when the subject was last looked at before the judgement. Raises StoreError on an
+        agency that was not judged.
+        """
+        wanted = FindingFilter(check, outcomes)
+        with self._database.reading() as connection:
+            judged = _judged(connection, run)
+            among = set(findings.hosts_with_findings(connection))
+            if agency is not None:
+                among &= set(hosts_of_agency(connection, judged, agency))
+        if hosts is not None:
+            among &= set(hosts)
+
+        def read() -> Iterator[Finding]:
+            # A transaction for each chunk: one held while the caller takes its time would keep the log growing.
+            # What a judgement said never changes, so that the chunks fit together.
+            for some in chunks(sorted(among), findings.HOSTS_AT_ONCE):
+                with self._database.reading() as connection:
+                    by_host = findings.read_findings(connection, judged, some, wanted)
+                for of_host in by_host.values():
+                    yield from of_host
+
+        return read()
+
+    def finding(self, id: str) -> Finding | None:
+        """What was last said of a finding; None where no judgement ever named it."""
+        with self._database.reading() as connection:
+            return findings.read_finding(connection, id)
+
+    def lifecycles(self, hosts: Sequence[str] | None = None) -> dict[str, Lifecycle]:
+        """The lives of the findings of these hosts, or of all, by finding id."""
+        with self._database.reading() as connection:
+            return lifecycles.read_lives(connection, hosts)
+
+    def scores(self, run: int | None = None) -> Scores:
+        """The scores of a run's newest judgement, by default of the newest finished and judged run."""
+        with self._database.reading() as connection:
+            return read_scores(connection, _judged(connection, run))
+
+    def judgement(self, run: int | None = None) -> Judgement:
+        """A run's newest judgement, whole; by default that of the newest finished and judged run."""
+        with self._database.reading() as connection:
+            return judgements.read_judgement(connection, _judged(connection, run))
+
+    def check(self) -> list[str]:
+        """What is wrong with the database, in plain words; nothing is the good answer. Reads all of it."""
+        return checking.check(self._database)
+
+
+def _judged(connection: Connection, run: int | None) -> Row[Any]:
+    return judgements.judgement_of(connection, runs.newest_judged(connection) if run is None else run)
