@@ -1,4 +1,4 @@
-"""Baselines: profiles/*.toml become validated rules, limits, weights, caps and grades."""
+"""What an agency is held to: the rules that count, their limits, and the numbers of the score."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from secscan.check import Check, Limits
+from secscan.facts import PortFacts
 from secscan.model import Severity
 
 
@@ -61,3 +62,15 @@ class Baseline:
 
     def grade(self, score: Fraction) -> str:
         return next(grade for grade, lowest in self.scoring.grades if score >= lowest)
+
+    def ports_to_ask(self, transport: str = "tcp") -> frozenset[int]:
+        """The ports whose state some rule has to know before it can pass, whatever else a scan asks.
+
+        They are what the limits ``ports`` (TCP) and ``udp_ports`` list, in rules that judge a port scan.
+        """
+        limit = "ports" if transport == "tcp" else f"{transport}_ports"
+        listed: set[int] = set()
+        for rule in self.rules:
+            if PortFacts in rule.check.observes.values():
+                listed.update(getattr(rule.limits, limit, ()))
+        return frozenset(listed)
