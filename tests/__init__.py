@@ -1,0 +1,1 @@
+"""The tests, and the lab of real servers that they and the demo run against."""
