@@ -78,13 +78,13 @@ def checks_version(checks: Mapping[str, Check]) -> str:
     """Sixteen hex digits over the ids and the source text of these checks.
 
     The text is that of every module beside a check's own in its package, for a verdict can hang on what two
-    check modules share. Line ends count as one, so that a checkout on another system has the same version.
+    check modules share.
     """
     seal = hashlib.sha256()
     for id in sorted(checks):
         seal.update(f"check {id}\n".encode())
     for name in sorted({module for check in checks.values() for module in _neighbours(check.source)}):
-        text = "\n".join(_source(name).splitlines())
+        text = _source(name)
         seal.update(f"module {_public(name)}\n{len(text)}\n{text}\n".encode("utf-8", "surrogatepass"))
     return seal.hexdigest()[:16]
 
@@ -209,6 +209,7 @@ def _neighbours(name: str) -> Iterator[str]:
 def _source(name: str) -> str:
     spec = importlib.util.find_spec(name)
     loader = spec.loader if spec else None
-    # A distribution of compiled files alone has no text; its version then hangs on the ids.
+    # The text comes with line ends of one kind, whatever the checkout has. A distribution of compiled files alone
+    # has no text: its version then hangs on the ids.
     text = loader.get_source(name) if isinstance(loader, importlib.abc.InspectLoader) else None
     return text or ""
