@@ -159,6 +159,16 @@ def test_names_keep_their_marks_however_they_were_typed(write: Write) -> None:
     assert load_inventory(folder).agencies["a"].names == {"vi": "Bộ Ví Dụ"}
 
 
+def test_an_agency_goes_by_the_same_name_in_a_file_and_in_its_document(write: Write) -> None:
+    loaded = load_inventory(write(a='[agency]\nid = "a"\nnames = { vi = "Bộ", en = "Ministry" }\n'))
+    stored = json.loads(json.dumps(agency_documents(loaded)))
+    assert (
+        loaded.agencies["a"].name("fr")
+        == inventory_from_documents(stored).agencies["a"].name("fr")
+        == "Ministry"
+    )
+
+
 def test_a_service_without_server_names_is_asked_for_the_first_name(write: Write) -> None:
     read = host(write, "names = ['b.example', 'a.example']\n[[host.service]]\nport = 443\n")
     assert [expected.service.server_name for expected in read.services] == ["b.example"]

@@ -16,7 +16,7 @@ from secscan.scope.contract import (
     scope_from_document,
     scope_of_addresses,
 )
-from secscan.scope.file import canonical_zone, load_scope
+from secscan.scope.file import ScopeFile, canonical_zone, load_scope
 from secscan.scope.gate import Gate, Refused, resolve_addresses, utc_now
 from secscan.scope.log import ProbeLog, ProbeLogError
 from secscan.scope.name import NameSet, canonical_name, canonical_pattern
@@ -36,6 +36,7 @@ __all__ = [
     "Scope",
     "ScopeError",
     "ScopeExpiredError",
+    "ScopeFile",
     "Window",
     "canonical_address",
     "canonical_name",

@@ -18,7 +18,7 @@ from secscan.toml_source import MisfitError, nearest, parse, read_toml, shown_va
 
 def load_scope(path: Path) -> Scope:
     """The scope in a file. Raises ConfigurationError with every mistake in it."""
-    file = parse(read_toml(path), _ScopeFile)
+    file = parse(read_toml(path), ScopeFile)
     return Scope(
         owner=file.owner,
         expires=file.expires,
@@ -125,7 +125,9 @@ class _Contact(_Table):
     mail: Peers = []
 
 
-class _ScopeFile(_Table):
+class ScopeFile(_Table):
+    """The file, key by key."""
+
     owner: str = Field(min_length=1, max_length=200)
     expires: date
     networks: list[Annotated[str, AfterValidator(_owned_network)]] = Field(min_length=1)

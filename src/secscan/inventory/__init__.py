@@ -1,0 +1,20 @@
+"""Agencies, hosts and services: from TOML files to the model, and from the model to documents and back."""
+
+from secscan.inventory.document import (
+    agency_document,
+    agency_documents,
+    inventory_from_documents,
+    inventory_hash,
+)
+from secscan.inventory.file import AgencyFile
+from secscan.inventory.folder import agency_files, load_inventory
+
+__all__ = [
+    "AgencyFile",
+    "agency_document",
+    "agency_documents",
+    "agency_files",
+    "inventory_from_documents",
+    "inventory_hash",
+    "load_inventory",
+]

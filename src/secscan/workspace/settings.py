@@ -1,0 +1,85 @@
+"""secscan.toml: which baseline, which language, and how hosts are looked at."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from secscan.facts.ports import port_ranges, ports_in
+from secscan.language import _
+from secscan.scope import canonical_zone
+from secscan.toml_source import parse, read_toml, shown_value
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator set, or the defaults. ``workers`` None: one for each core; ``deadline``: seconds a target.
+
+    ``ports`` is ``top-N`` or ranges such as ``22,443,8000-8100``.
+    """
+
+    profile: str = "network"
+    language: str = "en"
+    time_zone: str = "UTC"
+    workers: int | None = None
+    deadline: float = 60.0
+    ports: str = "top-1000"
+    version_detection: bool = True
+
+
+def load_settings(folder: Path) -> Settings:
+    """The settings of the workspace ``folder``. Raises ConfigurationError with every mistake."""
+    file = parse(read_toml(folder / "secscan.toml"), SettingsFile)
+    return Settings(
+        profile=file.profile,
+        language=file.language,
+        time_zone=file.time_zone,
+        workers=file.collection.workers,
+        deadline=file.collection.deadline,
+        ports=file.collection.ports.default,
+        version_detection=file.collection.ports.version_detection,
+    )
+
+
+def _ports(text: str) -> str:
+    try:
+        if top := re.fullmatch(r"top-([1-9][0-9]{0,4})", text):
+            if int(top[1]) <= 65535:
+                return text
+        elif re.fullmatch(r"[0-9,\s-]+", text, re.ASCII):
+            numbers = ports_in(text)
+            if numbers and 0 not in numbers:
+                return port_ranges(numbers)
+    except ValueError:
+        pass
+    message = _('{value} is not a list of ports; write "top-1000", or ranges such as "22,443,8000-8100"')
+    raise ValueError(message.format(value=shown_value(text)))
+
+
+_DEFAULT = Settings()
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Ports(_Table):
+    default: Annotated[str, AfterValidator(_ports)] = _DEFAULT.ports
+    version_detection: bool = _DEFAULT.version_detection
+
+
+class _Collection(_Table):
+    workers: int | None = Field(default=None, ge=1, le=256)
+    deadline: float = Field(default=_DEFAULT.deadline, ge=1, le=3600)
+    ports: _Ports = _Ports()
+
+
+class SettingsFile(_Table):
+    """The file, key by key."""
+
+    profile: str = Field(default=_DEFAULT.profile, min_length=1, max_length=200)
+    language: Literal["en", "vi"] = "en"
+    time_zone: Annotated[str, AfterValidator(canonical_zone)] = _DEFAULT.time_zone
+    collection: _Collection = _Collection()

@@ -1,0 +1,205 @@
+"""A new workspace: every key there is, explained, with one agency that stands for those to come."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+from secscan.language import _
+from secscan.scope import ProbeLog
+from secscan.toml_source import shown_path
+from secscan.workspace.place import Workspace, WorkspaceError
+
+
+def write_new(folder: Path, *, today: date) -> Workspace:
+    """Writes a workspace that loads without a mistake into ``folder``; its scope is valid for a year from ``today``.
+
+    Raises WorkspaceError where any of its files is there already: nothing is overwritten, and nothing written.
+    """
+    place = Workspace(folder.absolute())
+    files = {
+        place.settings: _SETTINGS,
+        place.scope: _SCOPE.replace("EXPIRES", (today + timedelta(days=365)).isoformat()),
+        place.inventory / "example.toml": _AGENCY,
+        place.waivers: _WAIVERS,
+        place.known_hosts: _KNOWN_HOSTS,
+        place.folder / ".gitignore": _GITIGNORE,
+    }
+    taken = [path for path in (*files, place.probe_log, place.database) if path.exists() or path.is_symlink()]
+    if taken:
+        raise WorkspaceError(
+            _("nothing was written, because there is already: {files}").format(
+                files=", ".join(shown_path(path) for path in taken)
+            )
+        )
+    # What is written here, and later beside it, is a map of what an agency runs and where it is weak.
+    place.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for part in (place.inventory, place.profiles, place.checks, place.anchors):
+        part.mkdir(exist_ok=True)
+    for path, text in files.items():
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    ProbeLog(place.probe_log).close()  # Readable to the owner alone, as the database will be.
+    return place
+
+
+# In these files a line that begins "#" and a blank explains; one that begins "#" alone is a key with the value
+# it may have, to be uncommented.
+
+_SETTINGS = """\
+# The settings of this workspace. Lines that begin with "#" and no blank are keys with an example; take the "#" off.
+
+# The baseline that agencies are held to: "network" (what is seen over the network) or "baseline" (that, patches
+# and backups), or one of your own in profiles/. See: secscan profiles list
+profile = "network"
+
+# The language of pages and messages: "en" or "vi".
+language = "en"
+
+# Times are shown in this zone.
+time_zone = "Asia/Ho_Chi_Minh"
+
+[collection]
+# Processes that look at hosts at the same time; without it, one for each core.
+#workers = 2
+
+# The seconds that any one target may take. What takes longer is ended, and stays unknown.
+deadline = 60.0
+
+[collection.ports]
+# The ports asked on every host that does not name its own: "top-1000", the most common, or ranges such as
+# "22,443,8000-8100".
+default = "top-1000"
+
+# Ask open ports what runs behind them (with nmap).
+version_detection = true
+"""
+
+_SCOPE = """\
+# What may be probed. Every connection is held against this file, by the address it goes to, at the moment it is
+# made. What is not allowed here is never touched, whatever the inventory says.
+
+# Who answers for these probes, and the last day of that leave. After it nothing is scanned until it is renewed.
+owner = "The name of whoever gave leave to probe"
+expires = EXPIRES
+
+# The time zone of that day, and of windows that name none.
+zone = "Asia/Ho_Chi_Minh"
+
+# Networks and single addresses that may be probed. These are set aside for documentation (RFC 5737, RFC 3849):
+# write your own.
+networks = ["192.0.2.0/24", "2001:db8::/32"]
+
+# With names here, only these may be looked up or asked for; "*.example" is every name below it. A name never
+# widens the networks: it must also lead to an address in one of them.
+#names = ["*.vi-du.example"]
+
+# Networks, addresses and names that are never probed, though they lie within.
+exclude = ["192.0.2.254"]
+
+[rates]
+# The most connections that are begun in a second, by all workers together, and to any one address.
+connections_per_second = 1000
+per_host = 200
+
+# With windows, probing happens only within them, from "from" until just before "to". A window whose "to" comes
+# before its "from" ends on the next day; its days are those it begins on. There may be several.
+#[[window]]
+#days = ["mon", "tue", "wed", "thu", "fri"]
+#from = 22:00:00
+#to = 05:00:00
+#zone = "Asia/Ho_Chi_Minh"
+
+# Who is talked to in the course of a scan, with or without a port. They are contacted, never probed.
+[contact]
+#resolvers = ["192.0.2.53"]
+#ocsp = ["ocsp.vi-du.example"]
+#crl = ["crl.vi-du.example"]
+#broker = ["broker.vi-du.example:6379"]
+#database = ["db.vi-du.example:5432"]
+#mail = ["mail.vi-du.example:587"]
+"""
+
+_AGENCY = """\
+# One agency and its hosts. Write one file like this for each agency; subfolders are fine.
+# See what is wrong with it: secscan inventory check
+
+[agency]
+# Unique among agencies, and never changed: lower-case ASCII letters, digits, "-", "." and "_".
+id = "co-quan-vi-du"
+
+# The agency's name in each language its pages are written in.
+names = { vi = "Cơ quan Ví dụ", en = "Example Agency" }
+
+# Optional: its tier, in your own words; the agency it belongs to; its network zone; a baseline of its own.
+tier = "province"
+#parent = "bo-vi-du"
+zone = "wan"
+#profile = "network"
+
+# Optional: whom to write to. There may be several.
+[[agency.contact]]
+name = "Nguyễn Văn A"
+email = "an-toan@vi-du.example"
+#phone = "+84 24 0000 0000"
+
+[[host]]
+# Unique in the whole inventory, and kept when the host moves to another agency.
+id = "vi-du-cong"
+
+# Every address is looked at. Names are looked up too, unless "resolve" is false; the first is what a service
+# is asked for that names none. A host needs an address, or a name that can be looked up.
+addresses = ["192.0.2.10", "2001:db8::10"]
+names = ["cong.vi-du.example"]
+resolve = false
+
+# Optional: what it is for, where it stands, its security level (1 to 5), and how much it weighs in the
+# agency's score (1 to 5).
+role = "portal"
+zone = "dmz"
+#level = 3
+criticality = 3
+
+# Optional: the name of the login for looking from the inside, never the secret itself.
+#credential = "audit"
+
+# Optional: the ports asked on this host instead of the usual ones.
+#ports = "22,443,8000-8100"
+
+# Optional: from and until which day it is this agency's.
+#since = 2026-01-01
+#until = 2031-01-01
+
+  # The services that should be there. One that is missing, and one that is open and not declared, is a finding.
+  [[host.service]]
+  port = 443
+  # Optional: tcp or udp.
+  #transport = "tcp"
+  # Optional: the virtual hosts, each looked at on its own.
+  server_names = ["cong.vi-du.example", "dich-vu.vi-du.example"]
+  # Optional: required, optional or none; without it the profile's list of ports decides.
+  tls = "required"
+  # Optional: what it is, in your own words.
+  what = "public portal"
+
+[[host]]
+id = "vi-du-thu"
+addresses = ["192.0.2.25"]
+role = "mail"
+
+  [[host.service]]
+  port = 25
+  tls = "optional"
+"""
+
+_WAIVERS = """\
+# Findings that somebody took the responsibility for: which, why, who asked, who agreed, and until when.
+# There are none yet.
+"""
+
+_KNOWN_HOSTS = """\
+# The SSH host keys that were verified, in the form of OpenSSH.
+"""
+
+_GITIGNORE = """\
+secscan.db*
+probes.jsonl
+"""
