@@ -362,7 +362,7 @@ class Finding:
 def finding_id(subject: Subject, check: str, object: str) -> str:
     identity = "\x1f".join((subject.key, check, object))
     digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()
-    return "F-" + base64.b32encode(digest)[:10].decode("ascii")
+    return "F-" + base64.b32encode(digest[:10])[:10].decode("ascii")
 
 
 # --- How it adds up ---------------------------------------------------------------------------------------
