@@ -1,12 +1,14 @@
 """Findings into rows and back: an identity once, and a row for each state it was in."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, select, type_coerce
+from sqlalchemy import Text as TextColumn
 
 from secscan.model import (
     AddressTarget,
@@ -23,13 +25,23 @@ from secscan.model import (
     Text,
 )
 from secscan.store import tables
-from secscan.store.columns import from_json_text, json_text
+from secscan.store.columns import as_written, from_json_text, json_text
 from secscan.store.evidence import last_attempts
 from secscan.store.intervals import close, holds
-from secscan.store.numbering import chunks, insert_all, number, number_phrases
+from secscan.store.numbering import chunks, insert_all, number, number_phrases, phrase_digest, phrase_texts
 
 #: Hosts whose findings are compared or read in one go.
 HOSTS_AT_ONCE = 250
+
+#: The columns that make a finding the same one.
+IDENTITY = ("host", "subject", "check", "object")
+
+#: The columns that make a finding unchanged; when it was seen is not one of them.
+STATE = ("outcome", "severity", "reason", "template", "template_values", "addresses")
+
+# Plain tuples in the order of these columns: a judgement compares every finding of the fleet.
+_Identity: TypeAlias = tuple[int, str, int, str]
+_State: TypeAlias = tuple[str, int, str | None, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +52,11 @@ class FindingFilter:
     outcomes: Collection[Outcome] | None = None
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
+        phrase = tables.phrase
         if self.check is not None:
-            yield tables.phrase.c.text == self.check
+            yield tables.finding.c.check.in_(
+                select(phrase.c.id).where(phrase.c.digest == phrase_digest(self.check))
+            )
         if self.outcomes is not None:
             yield tables.finding_state.c.outcome.in_([outcome.value for outcome in self.outcomes])
 
@@ -72,7 +87,7 @@ def _save_hosts(
     named: set[_Identity] = set()
     for host, of_host in findings.items():
         for finding in of_host:
-            identity = _Identity(host, finding.subject.key, phrases[finding.check], finding.object)
+            identity = (host, finding.subject.key, phrases[finding.check], finding.object)
             if identity in named:
                 raise ValueError(f"{finding.id} ({finding.check} on {finding.subject.key}) is there twice")
             named.add(identity)
@@ -83,17 +98,11 @@ def _save_hosts(
             if id is None:
                 id = next_id
                 next_id += 1
-                new.append({"id": id, "name": finding.id, **identity._asdict()})
+                new.append({"id": id, "name": finding.id, **dict(zip(IDENTITY, identity, strict=True))})
             elif current is not None:
                 closed.append({"_finding": id})
-            opened.append(
-                {
-                    "finding": id,
-                    "since": judgement,
-                    "observed_at": finding.observed_at,
-                    **state._asdict(),
-                }
-            )
+            columns = dict(zip(STATE, state, strict=True))
+            opened.append({"finding": id, "since": judgement, "observed_at": finding.observed_at, **columns})
     unnamed = known.keys() - named
     closed += [{"_finding": known[identity][0]} for identity in unnamed if known[identity][1] is not None]
 
@@ -101,26 +110,6 @@ def _save_hosts(
     close(connection, s, s.c.finding == bindparam("_finding"), judgement, closed)
     insert_all(connection, tables.finding, new)
     insert_all(connection, s, opened)
-
-
-class _Identity(NamedTuple):
-    """What makes a finding the same one; columns of its row."""
-
-    host: int
-    subject: str
-    check: int
-    object: str
-
-
-class _State(NamedTuple):
-    """What makes a finding unchanged; columns of its row. When it was seen is not part of it."""
-
-    outcome: str
-    severity: int
-    reason: str | None
-    template: int
-    template_values: str
-    addresses: str
 
 
 class _Phrases:
@@ -138,13 +127,13 @@ class _Phrases:
 
 
 def _state(finding: Finding, phrases: _Phrases) -> _State:
-    return _State(
-        outcome=finding.outcome.value,
-        severity=int(finding.severity),
-        reason=finding.reason.value if finding.reason else None,
-        template=phrases[finding.evidence.template],
-        template_values=json_text(finding.evidence.values),
-        addresses=json_text(finding.addresses),
+    return (
+        finding.outcome.value,
+        int(finding.severity),
+        finding.reason.value if finding.reason else None,
+        phrases[finding.evidence.template],
+        json_text(finding.evidence.values),
+        json_text(finding.addresses),
     )
 
 
@@ -153,27 +142,14 @@ def _known_findings(
 ) -> dict[_Identity, tuple[int, _State | None]]:
     """Every finding these hosts ever had, and its current state if it has one."""
     f, s = tables.finding, tables.finding_state
-    current = and_(s.c.finding == f.c.id, s.c.until.is_(None))
     rows = (
-        select(
-            f.c.id,
-            f.c.host,
-            f.c.subject,
-            f.c.check,
-            f.c.object,
-            s.c.outcome,
-            s.c.severity,
-            s.c.reason,
-            s.c.template,
-            s.c.template_values,
-            s.c.addresses,
-        )
-        .join_from(f, s, current, isouter=True)
+        select(f.c.id, *(f.c[name] for name in IDENTITY), *(s.c[name] for name in STATE))
+        .join_from(f, s, and_(s.c.finding == f.c.id, s.c.until.is_(None)), isouter=True)
         .where(f.c.host.in_(hosts))
     )
     return {
-        _Identity._make(row[1:5]): (row[0], None if row.outcome is None else _State._make(row[5:]))
-        for row in connection.execute(rows).all()
+        (host, subject, check, object): (id, None if state[0] is None else tuple(state))
+        for id, host, subject, check, object, *state in connection.execute(rows).all()
     }
 
 
@@ -196,15 +172,12 @@ def read_findings(
         tables.host.c.name.in_(hosts), holds(tables.finding_state, judged.id), *wanted.conditions()
     )
     rows = connection.execute(of_hosts).all()
-    looked_at = last_attempts(connection, sorted({row.host for row in rows}), judged.at)
+    read = _Reading(connection, judged, rows)
     by_host: dict[str, list[Finding]] = {}
     for row in rows:
-        finding = _finding(row)
-        if row.since != judged.id:
-            finding = _seen_again(finding, looked_at.get(row.host, {}))
-        by_host.setdefault(row.host, []).append(finding)
+        by_host.setdefault(row.host, []).append(read.finding(row))
     return {
-        host: tuple(sorted(by_host[host], key=lambda f: (f.subject, f.check, f.object)))
+        host: tuple(sorted(by_host[host], key=attrgetter("subject", "check", "object")))
         for host in sorted(by_host)
     }
 
@@ -216,72 +189,90 @@ def read_finding(connection: Connection, id: str) -> Finding | None:
     row = connection.execute(newest).first()
     if row is None:
         return None
-    ending = j.c.id < row.until if row.until is not None else j.c.id >= row.since
-    last = connection.execute(select(j).where(ending).order_by(j.c.id.desc()).limit(1)).one()
-    if last.id == row.since:
-        return _finding(row)
-    return _seen_again(_finding(row), last_attempts(connection, [row.host], last.at).get(row.host, {}))
+    said = j.c.id < row.until if row.until is not None else j.c.id >= row.since
+    judged = connection.execute(select(j).where(said).order_by(j.c.id.desc()).limit(1)).one()
+    return _Reading(connection, judged, [row]).finding(row)
 
 
 def _findings() -> Select[Any]:
-    h, f, s, p = tables.host, tables.finding, tables.finding_state, tables.phrase
-    template = p.alias("template")
+    h, f, s = tables.host, tables.finding, tables.finding_state
     return (
         select(
             h.c.name.label("host"),
-            f.c.subject,
-            p.c.text.label("check_id"),
+            type_coerce(f.c.subject, TextColumn).label("subject"),
+            f.c.check,
             f.c.object,
-            s.c.since,
-            s.c.until,
             s.c.outcome,
             s.c.severity,
             s.c.reason,
-            template.c.text.label("template"),
+            s.c.template,
             s.c.template_values,
-            s.c.observed_at,
             s.c.addresses,
+            s.c.observed_at,
+            s.c.since,
+            s.c.until,
         )
         .join_from(h, f, f.c.host == h.c.id)
-        .join(p, f.c.check == p.c.id)
         .join(s, s.c.finding == f.c.id)
-        .join(template, s.c.template == template.c.id)
     )
 
 
-def _finding(row: Row[Any]) -> Finding:
-    return Finding(
-        subject=_subject(row.subject),
-        check=row.check_id,
-        object=row.object,
-        outcome=Outcome(row.outcome),
-        severity=Severity(row.severity),
-        evidence=Text(row.template, from_json_text(row.template_values)),
-        reason=None if row.reason is None else Reason(row.reason),
-        observed_at=row.observed_at,
-        addresses=tuple(from_json_text(row.addresses)),
-    )
+class _Reading:
+    """What the rows of some hosts share: texts, and when each of their targets was last looked at."""
+
+    def __init__(self, connection: Connection, judged: Row[Any], rows: Sequence[Row[Any]]) -> None:
+        self._judgement = judged.id
+        self._texts = phrase_texts(connection, {id for row in rows for id in (row.check, row.template)})
+        self._looked_at = last_attempts(connection, sorted({row.host for row in rows}), judged.at)
+        self._newest_look = lru_cache(maxsize=None)(self._find_newest_look)
+
+    def finding(self, row: Sequence[Any]) -> Finding:
+        host, subject, check, object, outcome, severity, reason, template, values, addresses, at, since, _ = (
+            row
+        )
+        if since != self._judgement and at is not None:
+            look = self._newest_look(host, subject, addresses)
+            at = at if look is None else max(at, look)
+        return Finding(
+            subject=_subject(subject),
+            check=self._texts[check],
+            object=object,
+            outcome=OUTCOMES[outcome],
+            severity=SEVERITIES[severity],
+            evidence=Text(self._texts[template], from_json_text(values)),
+            reason=None if reason is None else Reason(reason),
+            observed_at=at,
+            addresses=_addresses(addresses),
+        )
+
+    def _find_newest_look(self, host: str, subject: str, addresses: str) -> datetime | None:
+        """When everything the finding is about had been looked at again, which changed nothing else about it."""
+        looked_at = self._looked_at.get(host, {})
+        targets = _targets(_subject(subject), _addresses(addresses))
+        return min((looked_at[target] for target in targets if target in looked_at), default=None)
 
 
-_subject = lru_cache(maxsize=4_096)(Subject.parse)
+OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+SEVERITIES = {severity.value: severity for severity in Severity}
 
 
-def _seen_again(finding: Finding, looked_at: Mapping[Target, datetime]) -> Finding:
-    """The finding with the time of the newest look at what it is about, which changed nothing else about it."""
-    instants = [looked_at[target] for target in _targets(finding) if target in looked_at]
-    if finding.observed_at is None or not instants or min(instants) <= finding.observed_at:
-        return finding
-    return replace(finding, observed_at=min(instants))
+@lru_cache(maxsize=4_096)
+def _subject(stored: str) -> Subject:
+    return Subject.parse(as_written(stored))
 
 
-def _targets(finding: Finding) -> Sequence[Target]:
-    subject = finding.subject
+@lru_cache(maxsize=4_096)
+def _addresses(stored: str) -> tuple[str, ...]:
+    return tuple(from_json_text(stored))
+
+
+def _targets(subject: Subject, addresses: Sequence[str]) -> Sequence[Target]:
     match subject.level:
         case SubjectLevel.SERVICE:
             service = Service(subject.id, subject.transport, subject.port, subject.server_name)
-            return [Endpoint(service, address) for address in finding.addresses]
-        case SubjectLevel.HOST if finding.addresses:
-            return [AddressTarget(subject.id, address) for address in finding.addresses]
+            return [Endpoint(service, address) for address in addresses]
+        case SubjectLevel.HOST if addresses:
+            return [AddressTarget(subject.id, address) for address in addresses]
         case SubjectLevel.HOST:
             return [HostTarget(subject.id)]
     return []

@@ -63,6 +63,16 @@ def number_phrases(connection: Connection, texts: Iterable[str]) -> dict[str, in
     return {by_digest[digest]: id for digest, id in numbers.items()}
 
 
+def phrase_texts(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
+    """The text of each number."""
+    p = tables.phrase
+    texts: dict[int, str] = {}
+    for some in chunks(ids):
+        rows = connection.execute(select(p.c.id, p.c.text).where(p.c.id.in_(some)))
+        texts.update((id, text) for id, text in rows.all())
+    return texts
+
+
 def number_documents(connection: Connection, documents: Mapping[str, Any]) -> dict[str, int]:
     """The number of each JSON document, by the name it has in ``documents``; equal documents share one."""
     encoded = {name: json_text(document).encode() for name, document in documents.items()}
