@@ -24,7 +24,7 @@ MAY_SEE: dict[str, set[str]] = {
     "inventory": {"facts", "language", "model", "scope", "toml_source"},
     "registry": {"check", "facts", "model"},
     "baseline": {"check", "facts", "language", "model", "toml_source"},
-    "workspace": {"baseline", "inventory", "language", "model", "registry", "scope", "toml_source"},
+    "workspace": {"baseline", "facts", "inventory", "language", "model", "registry", "scope", "toml_source"},
     "evaluation": {"baseline", "check", "facts", "model"},
     "scoring": {"baseline", "model"},
     "history": {"baseline", "check", "evaluation", "facts", "model", "scoring"},
