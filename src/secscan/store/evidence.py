@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Subquery, and_, or_, select
 
 from secscan.facts import Absent, FactKindError, Facts, decode
 from secscan.model import Evidence, Observation, Reason, Record, Target, Unobserved, parse_target
@@ -95,7 +95,9 @@ def read_evidence(
             continue
         earlier = _record(seen[place], decoded) if place in seen else None
         if not isinstance(earlier, Observation):
-            earlier = _last_readable(connection, place, at, facts) if row.digest or earlier else None
+            earlier = (
+                _last_readable(connection, row.host, place, at, facts) if row.digest or earlier else None
+            )
         if earlier is not None:
             seen_by_host.setdefault(row.host, {})[about] = earlier
     for host in hosts:
@@ -132,13 +134,34 @@ def _newest(
     among: set[int] | None = None,
 ) -> dict[Place, Row[Any]]:
     """The newest wanted row about each target and kind; at the same microsecond, that of the later run."""
+    o, c, f, p = tables.observation, tables.collector, tables.facts, tables.phrase
     places = _places(hosts, at, wanted, among)
-    o = tables.observation
-    same_place = and_(
-        o.c.target == places.c.target, o.c.kind == places.c.kind, o.c.observed_at == places.c.observed_at
+    # Outer joins: a planner that may turn them around reads the whole history of a target to find its newest row.
+    there = and_(
+        o.c.target == places.c.target,
+        o.c.kind == places.c.kind_id,
+        o.c.observed_at == places.c.observed_at,
+        wanted,
+    )
+    rows = (
+        select(
+            places,
+            c.c.name.label("collector"),
+            o.c.run,
+            o.c.facts,
+            f.c.digest,
+            o.c.reason,
+            p.c.text.label("detail"),
+            o.c.volatile,
+        )
+        .join_from(places, o, there, isouter=True)
+        .join(c, o.c.collector == c.c.id, isouter=True)
+        .join(f, o.c.facts == f.c.id, isouter=True)
+        .join(p, o.c.detail == p.c.id, isouter=True)
+        .where(places.c.observed_at.is_not(None))
     )
     newest: dict[Place, Row[Any]] = {}
-    for row in connection.execute(_rows().join(places, same_place).where(wanted)).all():
+    for row in connection.execute(rows).all():
         place = (row.target, row.kind_id)
         if place not in newest or _age(row) > _age(newest[place]):
             newest[place] = row
@@ -161,7 +184,8 @@ def _places(
     every = (
         select(
             t.c.id.label("target"),
-            k.c.id.label("kind"),
+            k.c.id.label("kind_id"),
+            k.c.name.label("kind"),
             h.c.name.label("host"),
             t.c.rest,
             last.label("observed_at"),
@@ -171,33 +195,6 @@ def _places(
         .where(h.c.name.in_(hosts))
     )
     return (every if among is None else every.where(t.c.id.in_(among))).subquery()
-
-
-def _rows() -> Select[Any]:
-    """Observations with everything that a Record needs, in words."""
-    o, t, h, k, c = tables.observation, tables.target, tables.host, tables.kind, tables.collector
-    return (
-        select(
-            o.c.target,
-            o.c.kind.label("kind_id"),
-            h.c.name.label("host"),
-            t.c.rest,
-            k.c.name.label("kind"),
-            c.c.name.label("collector"),
-            o.c.observed_at,
-            o.c.run,
-            tables.facts.c.digest,
-            o.c.reason,
-            tables.phrase.c.text.label("detail"),
-            o.c.volatile,
-        )
-        .join_from(o, t, o.c.target == t.c.id)
-        .join(h, t.c.host == h.c.id)
-        .join(k, o.c.kind == k.c.id)
-        .join(c, o.c.collector == c.c.id)
-        .outerjoin(tables.facts, o.c.facts == tables.facts.c.id)
-        .outerjoin(tables.phrase, o.c.detail == tables.phrase.c.id)
-    )
 
 
 def _age(row: Row[Any]) -> tuple[datetime, int, str]:
@@ -217,18 +214,16 @@ def _record(row: Row[Any], decoded: Mapping[bytes, Facts | Absent | FactKindErro
 
 
 def _last_readable(
-    connection: Connection, place: Place, at: datetime, facts: FactsReader
+    connection: Connection, host: str, place: Place, at: datetime, facts: FactsReader
 ) -> Observation[Any] | None:
     """The newest Observation that can still be decoded; asked for only where a newer one can't."""
-    o = tables.observation
-    target, kind = place
-    earlier = (
-        _rows()
-        .where(o.c.target == target, o.c.kind == kind, o.c.observed_at <= at, _is_seen())
-        .order_by(o.c.observed_at.desc(), o.c.run.desc())
-    )
-    for row in connection.execute(earlier).all():
+    unreadable: list[int] = []
+    while True:
+        wanted = and_(_is_seen(), tables.observation.c.facts.not_in(unreadable))
+        row = _newest(connection, [host], at, wanted, among={place[0]}).get(place)
+        if row is None:
+            return None
         record = _record(row, facts.read(connection, [row.digest]))
         if isinstance(record, Observation):
             return record
-    return None
+        unreadable.append(row.facts)
