@@ -63,20 +63,24 @@ def visible(text: str) -> str:
     return "\n".join(shown(line) for line in text.split("\n"))
 
 
+#: Mistakes that are the operator's to mend, by module. A module that was never imported has raised none.
+OPERATORS_MISTAKES = {
+    "secscan.registry": ["RegistryError"],
+    "secscan.scope": ["ScopeError"],
+    "secscan.toml_source": ["ConfigurationError"],
+    "secscan.workspace": ["WorkspaceError"],
+    "secscan.store": ["StoreError"],
+    "secscan.engine.run": ["RunError"],
+    "secscan.report.rendering": ["ReportError"],
+}
+
+
 def operators_mistake(error: Exception) -> str | None:
     """The message for a mistake that is the operator's to mend, or None where the error is ours."""
-    from secscan.registry import RegistryError
-    from secscan.scope import ScopeError
-    from secscan.toml_source import ConfigurationError
-    from secscan.workspace import WorkspaceError
-
-    mistakes: tuple[type[Exception], ...] = (RegistryError, ScopeError, ConfigurationError, WorkspaceError)
-    if "secscan.store" in sys.modules:
-        from secscan.store import StoreError
-
-        mistakes = (*mistakes, StoreError)
-    if isinstance(error, mistakes):
-        return visible(str(error))
+    for module, names in OPERATORS_MISTAKES.items():
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(error, tuple(getattr(loaded, name) for name in names)):
+            return visible(str(error))
     if isinstance(error, OSError):
         return visible(_("{what}: {why}").format(what=error.filename or "", why=error.strerror or error))
     return None

@@ -91,7 +91,7 @@ def _workspace(folder: str | None) -> Iterator[_Row]:
     except ConfigurationError as e:
         yield False, _("scope"), _("{n} mistakes").format(n=len(e.mistakes)), str(e.mistakes[0])
     else:
-        valid = scope.expires is None or datetime.now(UTC).date() <= scope.expires
+        valid = not scope.expired(datetime.now(UTC))
         until = str(scope.expires)
         cost = "" if valid else _("nothing is scanned under an expired scope: renew it in scope.toml")
         yield valid, _("scope, valid until"), until, cost

@@ -67,13 +67,10 @@ def command(
     require_current(scope, utc_now(), path=place.scope)
     checks = find_all_checks(checks_dir, place)
     with open_store(place, create=True) as store:
-        if resume:
-            number = runs.newest_interrupted(store, utc_now()).id
-            plan, inventory = runs.plan_of(store, number)
-            profile = plan.profile
-        else:
-            inventory = place.load_inventory()
-            profile = profile or settings.profile
+        interrupted = runs.newest_interrupted(store, utc_now()).id if resume else None
+        if interrupted is not None:
+            profile = runs.plan_of(store, interrupted)[0].profile
+        profile = profile or settings.profile
         means = runs.Means(
             store=store,
             checks=checks,
@@ -84,15 +81,18 @@ def command(
             workers=workers or settings.workers or workers_by_default(),
             kinds=find_kinds(),
         )
-        if not resume:
-            asked = CollectionSettings(
-                deadline=deadline or settings.deadline,
-                ports=settings.ports,
-                version_detection=settings.version_detection,
-                nmap=False if no_nmap else None,
-            )
+        asked = CollectionSettings(
+            deadline=deadline or settings.deadline,
+            ports=settings.ports,
+            version_detection=settings.version_detection,
+            nmap=False if no_nmap else None,
+        )
+        if interrupted is None:
+            inventory = place.load_inventory()
             number = runs.begin(inventory, _hosts(inventory, agencies), asked, means)
-            plan, inventory = runs.plan_of(store, number)
+        else:
+            number = interrupted
+        plan, inventory = runs.plan_of(store, number)
         hosts = [inventory.hosts[id] for id in plan.hosts if id in inventory.hosts]
         try:
             with showing(hosts) as progress:

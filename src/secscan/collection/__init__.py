@@ -14,7 +14,10 @@ class Collector(Protocol):
     not be seen is an Unobserved. Every target ends within the deadline the collector was made with.
     """
 
-    name: str
-    kinds: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
 
     def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]: ...

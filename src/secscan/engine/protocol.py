@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -71,9 +71,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
 
 ToWorker: TypeAlias = Setup | Work
 FromWorker: TypeAlias = Seen | Done
+MessageT = TypeVar("MessageT")
 
-_to_worker = msgspec.json.Decoder(ToWorker)
-_from_worker = msgspec.json.Decoder(FromWorker)
+_to_worker: "msgspec.json.Decoder[ToWorker]" = msgspec.json.Decoder(ToWorker)
+_from_worker: "msgspec.json.Decoder[FromWorker]" = msgspec.json.Decoder(FromWorker)
 _encoder = msgspec.json.Encoder()
 
 
@@ -95,7 +96,7 @@ def read_from_worker(text: bytes) -> FromWorker:
     return _read(_from_worker, text)
 
 
-def _read(decoder: "msgspec.json.Decoder[Any]", text: bytes) -> Any:
+def _read(decoder: "msgspec.json.Decoder[MessageT]", text: bytes) -> MessageT:
     try:
         return decoder.decode(text)
     except (msgspec.MsgspecError, ValueError) as e:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
@@ -47,7 +47,7 @@ def collect(
     *,
     workers: int,
     kinds: Mapping[str, type[Facts]] = BUILT_IN,
-) -> Iterator[Record | ShardDone]:
+) -> Generator[Record | ShardDone, None, None]:
     """Runs the shards in ``workers`` processes and yields what they see, in any order.
 
     A worker that dies or overruns its shard's time is replaced; its shard is split into single hosts and goes
