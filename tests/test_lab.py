@@ -7,13 +7,14 @@ import re
 import select
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -258,9 +259,6 @@ _CASES = {
         "Cipher is ADH-AES128-SHA",
     ),
     "openssl staple": _Case(lambda a: _stapling(a), ("-status",), "Cert Status: good"),
-    "openssl early data": _Case(
-        lambda a: OpenSslServer(a.good(NAME), ("-early_data",), page=False), (), "Max Early Data: 16384"
-    ),
     "nginx": _Case(lambda a: NginxServer(((NAME, a.good(NAME)),)), (), "Cipher is TLS_AES_256_GCM_SHA384"),
     "tlslite TLS 1.0 with a prime of 768 bits": _Case(
         lambda a: LegacyServer(
@@ -343,12 +341,19 @@ def test_the_chain_is_sent_in_its_given_order(authority: Authority) -> None:
 
 
 def test_an_unclosing_tls_server_answers_and_stays(authority: Authority) -> None:
-    with (
-        TlsServer((authority.good(NAME),), closes=False).start() as running,
-        pytest.raises(subprocess.TimeoutExpired) as left,
-    ):
-        _s_client(running, "-ign_eof", say=GET, timeout=1)
-    assert b"200 OK" in (left.value.stdout or b"")
+    with TlsServer((authority.good(NAME),), closes=False).start() as running, _connect(running) as connection:
+        context = ssl.create_default_context(cadata=authority.root_pem.decode())
+        with context.wrap_socket(connection, server_hostname=NAME) as tls:
+            tls.sendall(GET)
+            assert tls.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+            assert _is_quiet(tls)
+
+
+def test_nginx_takes_early_data_if_told_to(authority: Authority) -> None:
+    server = NginxServer(((NAME, authority.good(NAME)),), early_data=True)
+    with _started(server) as running:
+        # It is said in the ticket (RFC 8446, section 4.6.1), which comes before the answer.
+        assert "Max Early Data: 16384" in _s_client(running, "-ign_eof", say=GET)
 
 
 def test_the_legacy_server_speaks_ssl_3_with_rc4(authority: Authority) -> None:
@@ -578,9 +583,12 @@ def test_nginx_that_can_not_start_says_why(authority: Authority) -> None:
 
 @pytest.mark.parametrize("kind", ["openssl", "nginx"])
 def test_a_child_is_reaped_when_it_is_stopped(authority: Authority, kind: str) -> None:
-    with _started(_one_of(authority, kind)):
-        assert _children_of(os.getpid())
-    assert not _children_of(os.getpid())
+    before = _children_of(os.getpid())
+    with _started(_one_of(authority, kind)) as running:
+        assert len(_children_of(os.getpid()) - before) == 1
+    # While ``running`` is kept: Python would reap the child of an object that nobody has any more.
+    assert running.port
+    assert _children_of(os.getpid()) == before
 
 
 def test_missing_tools_are_named_with_their_packages(tmp_path: Path) -> None:
@@ -680,6 +688,32 @@ def test_the_demo_sends_the_expected_certificates(demo: RunningFleet, where: tup
     assert {_key_of(chain[0]) for chain in chains} == expected.keys
     assert {len(chain) for chain in chains} == {expected.sent}
     assert {chain[0].not_valid_after_utc for chain in chains} == {demo.authority.at + expected.ends}
+
+
+@pytest.mark.parametrize(
+    "where", [key for key, expected in _SPEAKING.items() if expected.suites is not None], ids="/".join
+)
+def test_the_demo_offers_the_expected_suites(demo: RunningFleet, where: tuple[str, str]) -> None:
+    expected = _SPEAKING[where]
+    newest = max(_WIRE_VERSIONS[version] for version in expected.versions)
+    accepted = _accepted_suites(_place(demo, where), newest)
+    assert {_SUITES.get(suite, hex(suite)) for suite in accepted} == set(expected.suites or ())
+
+
+@pytest.mark.parametrize("where", _SPEAKING, ids="/".join)
+def test_the_demo_uses_the_expected_primes(demo: RunningFleet, where: tuple[str, str]) -> None:
+    bits = _SPEAKING[where].dh_bits
+    if bits is not None:
+        seen = _s_client(_place(demo, where), "-no_tls1_3", "-cipher", "kDHE:@SECLEVEL=0")
+        assert re.findall(r"Server Temp Key: DH, (\d+) bits", seen) == ([str(bits)] if bits else [])
+
+
+@pytest.mark.parametrize("where", _SPEAKING, ids="/".join)
+def test_the_demo_asks_for_client_certificates_where_expected(
+    demo: RunningFleet, where: tuple[str, str]
+) -> None:
+    asked = "Requested Signature Algorithms" in _s_client(_place(demo, where), *ALL_CIPHERS)
+    assert asked is (_SPEAKING[where].client_certificate != "not-asked")
 
 
 @pytest.mark.parametrize(
@@ -924,12 +958,12 @@ def _listens(place: _Place) -> bool:
         return False
 
 
-def _client_hello(version: int, suites: list[int]) -> bytes:
-    """A hello for an old version (RFC 6101, 5.6.1.2); from TLS 1.2 with the extensions an ECDHE suite needs."""
+def _client_hello(version: int, suites: Iterable[int]) -> bytes:
+    """A hello up to TLS 1.2; from TLS 1.0 with the extensions that suites with ECDHE need."""
     extensions = b""
-    if version >= 0x0303:
-        # supported_groups: secp256r1; signature_algorithms: ecdsa_secp256r1_sha256 (RFC 8422, RFC 5246).
-        extensions = bytes.fromhex("000a000400020017" + "000d000400020403")
+    if version >= 0x0301:
+        # supported_groups: secp256r1. signature_algorithms: ECDSA and RSA with SHA-256, RSA with SHA-1.
+        extensions = bytes.fromhex("000a000400020017" + "000d00080006040304010201")
         extensions = struct.pack(">H", len(extensions)) + extensions
     offered = b"".join(struct.pack(">H", suite) for suite in suites)
     body = struct.pack(">H", version) + bytes(32) + b"\x00"
@@ -939,6 +973,45 @@ def _client_hello(version: int, suites: list[int]) -> bytes:
 
 
 _SSL_3_SUITES = [0x0005, 0x0004, 0x000A, 0x002F, 0x0035]
+
+_WIRE_VERSIONS = {
+    TlsVersion.SSLV3: 0x0300,
+    TlsVersion.TLS1_0: 0x0301,
+    TlsVersion.TLS1_1: 0x0302,
+    TlsVersion.TLS1_2: 0x0303,
+}
+
+#: The suites of the demo that are not modern, from the IANA registry.
+_SUITES = {
+    0x0004: "TLS_RSA_WITH_RC4_128_MD5",
+    0x0005: "TLS_RSA_WITH_RC4_128_SHA",
+    0x000A: "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    0x002F: "TLS_RSA_WITH_AES_128_CBC_SHA",
+    0x0033: "TLS_DHE_RSA_WITH_AES_128_CBC_SHA",
+    0x0034: "TLS_DH_anon_WITH_AES_128_CBC_SHA",
+    0x0035: "TLS_RSA_WITH_AES_256_CBC_SHA",
+    0x003B: "TLS_RSA_WITH_NULL_SHA256",
+    0x009F: "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384",
+    0xC013: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+}
+
+
+def _accepted_suites(place: _Place, version: int) -> set[int]:
+    """All of them: what the server chooses is left out of the next offer, until it chooses no more."""
+    # 0x0056 and 0x00FF are signals, not suites (RFC 7507, RFC 5746).
+    left = {*range(0x0001, 0x00C8), *range(0xC001, 0xC100), *range(0xCCA8, 0xCCAF)} - {0x0056}
+    chosen: set[int] = set()
+    while True:
+        with _connect(place) as connection:
+            connection.sendall(_client_hello(version, sorted(left)))
+            header = _read(connection, 5)
+            if header[0] != 0x16:
+                return chosen
+            hello = _read(connection, int.from_bytes(header[3:5], "big"))
+        identifier_ends = 39 + hello[38]
+        suite = int.from_bytes(hello[identifier_ends : identifier_ends + 2], "big")
+        chosen.add(suite)
+        left.remove(suite)
 
 
 def _answers_ssl_3(place: _Place) -> bool:

@@ -17,7 +17,8 @@ class SpeaksTls:
     ``versions`` are all it offers. ``keys`` holds type and size in bits of each certificate slot. ``ends`` is
     when every one of its own certificates ends, counted from the authority's ``at``. ``sent`` is the number of
     certificates in what it sends. ``suites`` are all that it offers before TLS 1.3, by IANA name, where that
-    list is short; None where it is not written here. ``dh_bits``: 0 where no DHE suite is offered.
+    list is short; None where it is not written here. ``dh_bits``: 0 where no suite with Diffie-Hellman over a
+    prime is offered, None where the prime is left to OpenSSL.
     """
 
     versions: frozenset[TlsVersion]
@@ -25,7 +26,7 @@ class SpeaksTls:
     ends: timedelta = timedelta(days=75)
     sent: int = 2
     client_certificate: Literal["not-asked", "asked", "required"] = "not-asked"
-    dh_bits: int = 0
+    dh_bits: int | None = 0
     suites: frozenset[str] | None = None
 
 
@@ -97,6 +98,7 @@ EXPECTED: dict[tuple[str, str], Expected] = {
         frozenset({_1_2}),
         _RSA,
         ends=timedelta(days=120),
+        dh_bits=None,
         suites=frozenset(
             {
                 "TLS_RSA_WITH_AES_128_CBC_SHA",

@@ -16,7 +16,7 @@ def start_child(
     descriptors: Sequence[int] = (),
     output: "int | IO[bytes]" = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    """Starts a program: it inherits ``descriptors``, writes to ``output``, and has a stdin that says nothing.
+    """Starts a program that inherits ``descriptors`` and writes stdout and stderr to ``output``.
 
     The kernel kills it when the lab dies (PR_SET_PDEATHSIG, prctl(2)); setpriv(1) asks for that, because
     ``preexec_fn`` is not safe in a process that has threads. If the lab died before setpriv could ask, the
@@ -31,8 +31,7 @@ def start_child(
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             guarded,
-            # Not /dev/null: its end of file makes openssl s_server hang up on its clients.
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=tuple(descriptors),
@@ -49,8 +48,6 @@ def end_child(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 @functools.cache

@@ -22,13 +22,15 @@ _PATIENCE = 5.0
 class NginxServer:
     """One HTTPS port with virtual hosts by server name; the first answers to unknown names as well.
 
-    ``protocols`` and ``ciphers`` are nginx's ``ssl_protocols`` and ``ssl_ciphers``.
+    ``protocols`` and ``ciphers`` are nginx's ``ssl_protocols`` and ``ssl_ciphers``; ``early_data`` is the 0-RTT
+    data of TLS 1.3, which needs session tickets.
     """
 
     virtual_hosts: tuple[tuple[str, Identity], ...]
     protocols: str = "TLSv1.2 TLSv1.3"
     ciphers: str = "ECDHE+AESGCM:ECDHE+CHACHA20"
     hsts: bool = True
+    early_data: bool = False
 
     def start(self, address: str = "127.0.0.1", port: int = 0) -> Running:
         nginx = find_tool("nginx")
@@ -62,6 +64,7 @@ class NginxServer:
             f"{kind}_temp_path {folder}/{kind};\n"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        early_data = "on" if self.early_data else "off"
         hsts = 'add_header Strict-Transport-Security "max-age=63072000; includeSubDomains" always;'
         servers = "".join(
             f"""
@@ -89,7 +92,8 @@ class NginxServer:
                 {temporary}
                 ssl_protocols {self.protocols};
                 ssl_ciphers {self.ciphers};
-                ssl_session_tickets off;
+                ssl_session_tickets {early_data};
+                ssl_early_data {early_data};
                 {servers}
             }}
         """

@@ -17,17 +17,15 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class OpenSslServer:
-    """Answers any GET with a page on the session, or, without ``page``, reads and never answers, which some
-    options ask for. Serves one connection at a time.
+    """Answers any GET with a page on the session; serves one connection at a time.
 
     Without ``identity`` only anonymous suites are left. ``staple`` is an OCSP response, DER. ``options`` go to
-    ``openssl s_server`` as they are: ``-tls1_2``, ``-cipher``, ``-early_data``, ``-legacy_renegotiation``, ...
+    ``openssl s_server`` as they are: ``-tls1_2``, ``-cipher``, ``-legacy_renegotiation``, ...
     """
 
     identity: Identity | None
     options: tuple[str, ...] = ()
     staple: bytes = b""
-    page: bool = True
 
     def start(self, address: str = "127.0.0.1", port: int = 0) -> Running:
         port = free_port(address, port) if port else 0
@@ -39,9 +37,7 @@ class OpenSslServer:
                 descriptors.append(files.enter_context(file_in_memory(content)))
                 return [name, path_of(descriptors[-1])]
 
-            arguments = [find_tool("openssl"), "s_server", "-accept", f"{host}:{port}"]
-            if self.page:
-                arguments.append("-www")
+            arguments = [find_tool("openssl"), "s_server", "-accept", f"{host}:{port}", "-www"]
             if self.identity is None:
                 arguments.append("-nocert")
             else:
