@@ -229,11 +229,12 @@ class SmallServicesLimits(ReachLimits):
 def remote_login(seen: Observation[PortFacts], limits: RemoteLoginLimits, host: Host) -> Iterator[Verdict]:
     """No telnet, rlogin, rsh or rexec server was recognised on any port that was asked.
 
-    Why: These protocols carry passwords and whole sessions unencrypted, and rlogin and rsh believe the address a
-    client claims to have. Whoever is on the way reads along and can take the session over. A server is recognised
-    by what it answers; where that was not identified, by its port number. An SSH server on port 23 is no telnet,
-    a telnet server on port 2323 is one. The check sends nothing: it judges what the port scan saw, and a filtered
-    port counts as not reachable from where the scan ran.
+    Why: These protocols carry passwords and whole sessions unencrypted, and rlogin and rsh believe the
+    address a client claims to have. Whoever is on the way reads along and can take the session over. A server
+    is recognised by what it answers; where that was not identified, by its port number. An SSH server on port
+    23 is no telnet, a telnet server on port 2323 is one. The check sends nothing: it judges what the port
+    scan saw, and a filtered port counts as not reachable from where the scan ran, unless the inventory
+    declares a service there.
 
     Fix: Stop and remove the server (systemctl disable --now telnet.socket; on network equipment: no telnet) and
     use SSH. Where old equipment knows nothing else, allow it only from a management network.
@@ -245,10 +246,10 @@ def remote_login(seen: Observation[PortFacts], limits: RemoteLoginLimits, host: 
 def file_transfer(seen: Observation[PortFacts], limits: FileTransferLimits, host: Host) -> Iterator[Verdict]:
     """No FTP or TFTP server that starts unencrypted was recognised on any port that was asked.
 
-    Why: FTP sends passwords and files in the clear unless every client asks for TLS (RFC 4217), which the port
-    scan can't see the server insist on; TFTP has neither passwords nor encryption. FTP inside TLS from the first
-    byte is not counted. The check sends nothing: it judges what the port scan saw, and a filtered port counts as
-    not reachable from where the scan ran.
+    Why: FTP sends passwords and files in the clear unless every client asks for TLS (RFC 4217), which the
+    port scan can't see the server insist on; TFTP has neither passwords nor encryption. FTP inside TLS from
+    the first byte is not counted. The check sends nothing: it judges what the port scan saw, and a filtered
+    port counts as not reachable from where the scan ran, unless the inventory declares a service there.
 
     Fix: Offer SFTP (part of OpenSSH) or HTTPS instead and stop the FTP server. If FTP must stay, make TLS
     mandatory (vsftpd: ssl_enable=YES, force_local_logins_ssl=YES, force_local_data_ssl=YES) and limit who
@@ -263,10 +264,10 @@ def remote_desktop(
 ) -> Iterator[Verdict]:
     """No remote desktop server (RDP, VNC, X11, Radmin, pcAnywhere, TeamViewer) was recognised on any port asked.
 
-    Why: A desktop reachable from the network is one guessed password or one unpatched flaw away from full control;
-    exposed RDP is among the most frequent ways in for ransomware (CISA, #StopRansomware Guide, 2023). The check
-    sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable from where the
-    scan ran.
+    Why: A desktop reachable from the network is one guessed password or one unpatched flaw away from full
+    control; exposed RDP is among the most frequent ways in for ransomware (CISA, #StopRansomware Guide,
+    2023). The check sends nothing: it judges what the port scan saw, and a filtered port counts as not
+    reachable from where the scan ran, unless the inventory declares a service there.
 
     Fix: Let the firewall admit remote desktops only from a VPN or a management network, with a second factor.
     Switch off what nobody uses.
@@ -278,10 +279,11 @@ def remote_desktop(
 def management(seen: Observation[PortFacts], limits: ManagementLimits, host: Host) -> Iterator[Verdict]:
     """No management interface (WinRM, vSphere, Docker, Kubernetes, Webmin and the like) was recognised on any port asked.
 
-    Why: Management interfaces give whoever gets in the whole machine, often many machines. NSA and CISA advise to
-    keep them off every network but one for administration (CISA BOD 23-02). SNMP and IPMI speak UDP: they are
-    counted where the baseline has the scan ask their ports. The check sends nothing: it judges what the port scan
-    saw, and a filtered port counts as not reachable from where the scan ran.
+    Why: Management interfaces give whoever gets in the whole machine, often many machines. They belong in a
+    network of their own (CISA Binding Operational Directive 23-02 takes them off the Internet for US
+    agencies). SNMP and IPMI speak UDP: they count by their numbers where the baseline has the scan ask them.
+    The check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable
+    from where the scan ran, unless the inventory declares a service there.
 
     Fix: Bind the interface to a management network or to localhost, and let the firewall admit it only from there.
     """
@@ -292,10 +294,10 @@ def management(seen: Observation[PortFacts], limits: ManagementLimits, host: Hos
 def database(seen: Observation[PortFacts], limits: DatabaseLimits, host: Host) -> Iterator[Verdict]:
     """No database or cache server was recognised on any port that was asked.
 
-    Why: Databases belong behind the application that uses them. Reachable ones are found within hours, and caches
-    such as Redis and memcached ask for no password as they come. Whether this one does is not tried here. The
-    check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable from where
-    the scan ran.
+    Why: Databases belong behind the application that uses them. Caches such as Redis and memcached often ask
+    for no password at all; whether this one does is not tried here. The check sends nothing: it judges what
+    the port scan saw, and a filtered port counts as not reachable from where the scan ran, unless the
+    inventory declares a service there.
 
     Fix: Bind the server to localhost or the application network (listen_addresses, bind-address, bind) and let
     the firewall admit only the application's hosts.
@@ -307,9 +309,10 @@ def database(seen: Observation[PortFacts], limits: DatabaseLimits, host: Host) -
 def file_sharing(seen: Observation[PortFacts], limits: FileSharingLimits, host: Host) -> Iterator[Verdict]:
     """No file sharing or its helpers (SMB, NetBIOS, Windows RPC, NFS, AFP, rsync, iSCSI) was recognised on any port asked.
 
-    Why: These protocols were made for one trusted network. Worms have crossed whole countries through reachable
-    SMB (WannaCry and NotPetya, 2017), and NFS and rsync often serve files to whoever asks. The check sends
-    nothing: it judges what the port scan saw, and a filtered port counts as not reachable from where the scan ran.
+    Why: These protocols were made for one trusted network. Worms have crossed whole countries through
+    reachable SMB (WannaCry and NotPetya, 2017), and NFS and rsync often serve files to whoever asks. The
+    check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable from
+    where the scan ran, unless the inventory declares a service there.
 
     Fix: Let the firewall admit file sharing only from the hosts that need it, and switch it off on all others.
     """
@@ -321,10 +324,10 @@ def cleartext_mail(seen: Observation[PortFacts], limits: MailAccessLimits, host:
     """No POP3 or IMAP server that starts unencrypted was recognised on any port that was asked.
 
     Why: On these ports a session begins in the clear and may be upgraded (STARTTLS). Somebody on the way can
-    suppress the upgrade, and a client that is not strict then sends its password readable. RFC 8314 asks for TLS
-    from the first byte instead. Whether the server demands the upgrade is not tried here, so this is a low
-    finding. The check sends nothing: it judges what the port scan saw, and a filtered port counts as not
-    reachable from where the scan ran.
+    suppress the upgrade, and a client that is not strict then sends its password readable. RFC 8314 asks for
+    TLS from the first byte instead. Whether the server demands the upgrade is not tried here, so this is a
+    low finding. The check sends nothing: it judges what the port scan saw, and a filtered port counts as not
+    reachable from where the scan ran, unless the inventory declares a service there.
 
     Fix: Offer IMAP on port 993 and POP3 on port 995 with TLS from the first byte, move the clients there, and
     close ports 143 and 110.
@@ -338,10 +341,11 @@ def small_services(
 ) -> Iterator[Verdict]:
     """No echo, discard, systat, daytime, netstat, quote, chargen, time or finger server was recognised on any port asked.
 
-    Why: These services of the early Internet have no use today. They tell strangers who is logged in, and echo
-    and chargen can be set on each other or on others (CERT CA-1996-01). That they run shows that nobody looked at
-    what the system starts. The check sends nothing: it judges what the port scan saw, and a filtered port counts
-    as not reachable from where the scan ran.
+    Why: These services of the early Internet have no use today. They tell strangers who is logged in, and
+    echo and chargen can be set on each other or on others (CERT CA-1996-01). That they run shows that nobody
+    looked at what the system starts. The check sends nothing: it judges what the port scan saw, and a
+    filtered port counts as not reachable from where the scan ran, unless the inventory declares a service
+    there.
 
     Fix: Remove them from inetd or xinetd, or switch off "Simple TCP/IP Services" on Windows.
     """
@@ -355,9 +359,9 @@ def small_services(
 def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Host) -> Iterator[Verdict]:
     """Every open port belongs to a service the inventory declares; on a host that declares none, to the usual ones.
 
-    Why: A service nobody answers for is a service nobody patches. What is open and not declared was forgotten,
-    started by accident, or put there by somebody else. The check sends nothing: it judges what the port scan saw,
-    and speaks only of the ports that were asked.
+    Why: A service nobody answers for is a service nobody patches. What is open and not declared was
+    forgotten, started by accident, or put there by somebody else. The check sends nothing: it judges what the
+    port scan saw, and speaks only of the ports that were asked.
 
     Fix: Stop the service or close its port in the firewall. If it is meant, declare it in the inventory of its
     host, so that it is known who wanted it and what for.
@@ -406,8 +410,8 @@ def expected_service(seen: Observation[PortFacts], limits: PortLimits, host: Hos
     """Every service the inventory declares accepts connections.
 
     Why: A declared service that is closed is down, was moved without anybody saying so, or was declared by
-    mistake; all three make what this report says of it untrue. A filtered port tells nothing, since a firewall
-    may admit others and not the scanner. The check sends nothing: it judges what the port scan saw.
+    mistake; all three make what this report says of it untrue. A filtered port tells nothing, since a
+    firewall may admit others and not the scanner. The check sends nothing: it judges what the port scan saw.
 
     Fix: Start the service, or remove it from the inventory if it is gone for good.
     """
@@ -444,8 +448,8 @@ def count(seen: Observation[PortFacts], limits: CountLimits, host: Host) -> Iter
 
     Why: Each open port is one more program to patch and one more way in. A server that does one thing, and is
     administered by SSH, needs a handful; a number far beyond that is a machine that does everything, or one
-    without a firewall. The check sends nothing: it judges what the port scan saw, and speaks only of the ports
-    that were asked.
+    without a firewall. The check sends nothing: it judges what the port scan saw, and speaks only of the
+    ports that were asked.
 
     Fix: Stop what nobody uses, let services that only the machine itself uses listen on localhost, and put a
     firewall in front that admits what is declared.
