@@ -517,7 +517,7 @@ def fallback_scsv(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     """
     old = [seen.facts.offer(version).offered for version in BEFORE_1_3]
     sure = sum(offered is True for offered in old)
-    if sure < 2 and sure + sum(isinstance(offered, Gap) for offered in old) < 2:
+    if sure + sum(isinstance(offered, Gap) for offered in old) < 2:
         yield not_applicable("Of the versions before TLSv1.3 at most one is offered.")
         return
     refused = known(seen.facts.fallback_scsv)
