@@ -436,6 +436,13 @@ TRUST = [
     ),
     Case(
         checks.trusted,
+        "the issuer's issuer is not sent",
+        lambda: _below(issue_authority("Middle", by=issue_authority("Nobody's root"))),
+        FAIL,
+        "stops at CN=Middle. Its issuer CN=Nobody's root was not sent and is neither a public root (as of 2026.05.01)",
+    ),
+    Case(
+        checks.trusted,
         "signed by an impostor of the issuer's name",
         lambda: chain_facts(issue(by=issue_authority("Issuing", holder="impostor")), sub()),
         FAIL,
@@ -549,7 +556,7 @@ CHAINS = [
         "stops below an issuer nobody knows",
         lambda: _below(issue_authority("Middle", by=issue_authority("Nobody's root"))),
         UNKNOWN,
-        "If its issuer CN=Nobody's root",
+        "stops at CN=Middle. If its issuer CN=Nobody's root",
         reason=Reason.NOT_COLLECTED,
     ),
     Case(
