@@ -285,14 +285,15 @@ def findings_json(shown: Shown, findings: Sequence[Finding]) -> str:
 
     from secscan.report.json_export import findings_document
 
-    document = findings_document(findings, shown.judgement, shown.inventory, shown.checks)
+    document = findings_document(findings, shown.judgement, shown.checks)
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
     from secscan.report.csv_export import findings_csv
 
-    return findings_csv(findings, shown.inventory, shown.checks)
+    owner = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
+    return findings_csv(findings, owner, shown.checks)
 
 
 def write_pages(
