@@ -227,14 +227,14 @@ def _former_pages(folder: Path) -> set[str]:
     if not folder.exists() or all(_is_part(path) for path in folder.iterdir()):
         return set()
     try:
-        pages = json.loads((folder / MANIFEST).read_text("utf-8"))["pages"]
+        # The manifest decides what is removed: it may name pages of ours and nothing else.
+        pages = {p for p in json.loads((folder / MANIFEST).read_text("utf-8"))["pages"] if isinstance(p, str)}
     except (OSError, ValueError, KeyError, TypeError):
         raise ReportError(
             f"{folder} is not empty and holds no report of secscan ({MANIFEST} is missing or damaged): "
             "nothing was written; name a new or empty folder"
         ) from None
-    # The manifest decides what is removed: it may name pages of ours and nothing else.
-    return {page for page in pages if isinstance(page, str) and _is_page(page)}
+    return {page for page in pages if _is_page(page)}
 
 
 def _is_page(name: str) -> bool:

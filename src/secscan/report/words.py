@@ -24,7 +24,7 @@ _OUTCOMES = {
 _REASONS = {
     Reason.UNREACHABLE: (
         mark("Not reachable"),
-        mark("No way to the host was found. Is it switched on, and is the network between open?"),
+        mark("No way to the host was found. It may be switched off, or the network between may be closed."),
     ),
     Reason.REFUSED: (
         mark("Connection refused"),
