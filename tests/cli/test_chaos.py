@@ -77,7 +77,8 @@ def outcome(secscan: Secscan, folder: Path) -> dict[str, Any]:
     """Findings and scores of the newest run, without the instants."""
     document = as_json(secscan("show", "-C", folder, "--format", "json"))
     findings = {
-        (f["id"], f["outcome"], f["severity"], f["reason"], f["evidence"]) for f in document["findings"]
+        (f["id"], f["outcome"], f["severity"], f["reason"], f["evidence"]["text"])
+        for f in document["findings"]
     }
     return {
         "findings": findings,

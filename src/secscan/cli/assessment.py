@@ -256,12 +256,9 @@ def _all(shown: Shown) -> Iterable[Finding]:
 
 def as_json(shown: Shown) -> str:
     """The whole judgement."""
-    import json
+    from secscan.report.json_export import judgement_document, to_json
 
-    from secscan.report.json_export import judgement_document
-
-    document = judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks)
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    return to_json(judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks))
 
 
 def as_csv(shown: Shown) -> str:
@@ -281,12 +278,9 @@ def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
 
 
 def findings_json(shown: Shown, findings: Sequence[Finding]) -> str:
-    import json
+    from secscan.report.json_export import findings_document, to_json
 
-    from secscan.report.json_export import findings_document
-
-    document = findings_document(findings, shown.judgement, shown.checks)
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    return to_json(findings_document(findings, shown.judgement, shown.checks))
 
 
 def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:

@@ -142,7 +142,7 @@ def command(
     shown = assessment.Shown(judgement, inventory, baseline, checks)
     match form:
         case "json":
-            click.echo(assessment.as_json(shown))
+            click.echo(assessment.as_json(shown), nl=False)
         case "csv":
             sys.stdout.write(assessment.as_csv(shown))
         case "html":
