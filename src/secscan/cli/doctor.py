@@ -37,17 +37,14 @@ _Row = tuple[bool | None, str, str, str]
 
 
 def _machine() -> Iterator[_Row]:
+    from secscan.cli.parts import cost_without_nmap
     from secscan.collection.ports import find_nmap
 
     python = ".".join(map(str, sys.version_info[:3]))
     yield True, "Python", python, ""
     nmap = find_nmap()
     if nmap is None:
-        cost = _(
-            "ports are found by a plain connect scan: no version detection, no SYN scan, a shorter list of "
-            "ports; install the package nmap"
-        )
-        yield None, "nmap", _("not found"), cost
+        yield None, "nmap", _("not found"), cost_without_nmap()
     elif os.geteuid() != 0:
         cost = _("works; without root it connects to every port instead of sending single packets")
         yield True, "nmap", nmap.version, cost
