@@ -61,6 +61,10 @@ def hostile_data(text: str):
             reason=Reason.MALFORMED,
         ),
         make_finding(CHECKS["certificate.trust"], Outcome.ERROR, subject=subject, evidence=evidence),
+        *(
+            make_finding(check, subject=subject, evidence=Text("One cause: {it}", {"it": text}), object=text)
+            for check in CHECKS.values()
+        ),
     ]
     return samples.make_agency_data({text: findings}, agency=agency, hosts=[host])
 
@@ -179,9 +183,10 @@ def test_a_value_is_set_apart_from_the_sentence_around_it():
 
 
 def test_dates_in_evidence_are_written_as_people_here_write_them():
-    evidence = Text("Expired {day}, seen {at}.", {"day": "2026-02-11", "at": "2026-03-08T18:30:00+00:00"})
+    instants = {"day": "2026-02-11", "at": "2026-03-08T18:30:00+00:00", "to": "2026-03-08 19:30:00 UTC"}
+    evidence = Text("Expired {day}, seen {at} to {to}.", instants)
     page = agency_page(make_single(make_finding(CHECKS["tls.old-versions"], evidence=evidence)))
-    assert "Expired 11/02/2026, seen 09/03/2026 01:30." in page.text
+    assert "Expired 11/02/2026, seen 09/03/2026 01:30 to 09/03/2026 02:30." in page.text
 
 
 def test_numbers_in_evidence_are_not_regrouped():
@@ -289,6 +294,13 @@ def test_other_agencies_are_not_on_the_page():
         h for h in inventory.hosts if h not in {x.id for x in data.hosts}
     ]
     assert not [other for other in others if other in html]
+
+
+def test_a_cause_lists_every_finding_it_makes():
+    findings = [make_finding(check, evidence=Text("No TLS is offered.")) for check in CHECKS.values()]
+    page = agency_page(make_single(*findings))
+    assert {f.id for f in findings} <= set(page.ids)
+    assert f"{len(CHECKS)} rules fail for one reason" in page.text
 
 
 # --- The index ----------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@ from fractions import Fraction
 
 import pytest
 
-from secscan.model import Agency, Outcome, Reason, Severity, Subject, Text
-from secscan.report.views import Shortfall, agency_data, agency_view, fleet_data, index_view
+from secscan.model import Agency, Outcome, Reason, Service, Severity, Subject, Text
+from secscan.report.views import ONE_CAUSE, Shortfall, agency_data, agency_view, fleet_data, index_view
 from tests.report import samples
 from tests.report.samples import HANOI, make_checks, make_finding, make_single
 
@@ -92,6 +92,48 @@ def test_what_was_not_seen_is_grouped_by_reason_host_and_words():
     ]
     (unseen,) = agency_view(make_single(*unknown)).unseen
     assert (unseen.reason, unseen.checks, len(unseen.gaps)) == (Reason.UNREACHABLE, len(CHECKS), 1)
+
+
+NO_TLS = Text("TLS is required on this service and is not offered; heard: {heard}", {"heard": "plain HTTP"})
+
+
+def broken(n: int, evidence: Text = NO_TLS):
+    return [make_finding(check, evidence=evidence) for check in list(CHECKS.values())[:n]]
+
+
+def test_one_cause_is_told_once_and_first():
+    view = agency_view(make_single(*broken(len(CHECKS))))
+    (cause,) = view.causes
+    assert (cause.rules, [len(place.broken) for place in cause.places]) == (len(CHECKS), [len(CHECKS)])
+    assert (view.first, view.by_severity) == ((cause,), ())
+
+
+@pytest.mark.parametrize(("rules", "causes"), [(ONE_CAUSE - 1, 0), (ONE_CAUSE, 1)])
+def test_how_many_rules_make_a_cause(rules, causes):
+    assert len(agency_view(make_single(*broken(rules))).causes) == causes
+
+
+def test_a_cause_hides_no_failure_from_the_counts():
+    view = agency_view(make_single(*broken(len(CHECKS))))
+    assert sum(view.failures.values()) == sum(view.causes[0].failures.values()) == len(CHECKS)
+
+
+def test_every_finding_of_a_cause_can_be_linked_to():
+    findings = broken(len(CHECKS))
+    (cause,) = agency_view(make_single(*findings)).causes
+    assert {b.anchor for place in cause.places for b in place.broken} == {f.id for f in findings}
+
+
+def test_the_same_words_about_two_services_are_one_cause_in_two_places():
+    other = Subject.of_service(Service("web-1", "tcp", 8443))
+    findings = [*broken(5), *(replace(f, subject=other) for f in broken(5))]
+    (cause,) = agency_view(make_single(*findings)).causes
+    assert [place.seen.port for place in cause.places] == ["tcp/443", "tcp/8443"]
+
+
+def test_other_values_are_other_words():
+    findings = [replace(f, evidence=Text("{n}", {"n": n})) for n, f in enumerate(broken(5))]
+    assert agency_view(make_single(*findings)).causes == ()
 
 
 def test_a_broken_check_is_a_mistake_of_ours_and_not_the_hosts():

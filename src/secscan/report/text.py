@@ -23,7 +23,7 @@ _BLANK = re.compile(
 # How spreadsheets know a formula (OWASP, "CSV Injection"), with the full-width forms that some of them fold.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d))?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z| UTC|[+-]\d\d:\d\d))?")
 
 
 def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
@@ -63,14 +63,14 @@ def localised(text: Text, zone: tzinfo) -> Text:
 
 
 def parse_date(value: object) -> datetime | None:
-    """The date or instant that an evidence value is, in ISO 8601; None where it is anything else.
+    """The date or instant that an evidence value is, in ISO 8601 or with UTC behind; None where it is neither.
 
     A date without a time is given as its midnight without a zone.
     """
     if not isinstance(value, str) or not _ISO.fullmatch(value):
         return None
     try:
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(value.replace(" UTC", "Z"))
     except ValueError:
         return None
 

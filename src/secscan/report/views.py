@@ -35,6 +35,10 @@ from secscan.report.text import localised, visible
 #: How many groups of findings a page says to mend first; a leader remembers three.
 FIRST_STEPS = 3
 
+#: From this many rules that fail on one subject with the very same words, those words are one cause and told once:
+#: a service without TLS breaks every rule about TLS, and a page that says so fifty times hides what to do.
+ONE_CAUSE = 3
+
 #: A host, and a sentence about it: template and values.
 _Said: TypeAlias = tuple[str, str, tuple[tuple[str, str | int], ...]]
 
@@ -198,6 +202,36 @@ class FailureView:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that a cause breaks. ``anchor`` is the finding's id, empty where the page has it already."""
+
+    id: str
+    anchor: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class CausePlace:
+    """One subject on which a cause breaks rules, each of them a finding."""
+
+    seen: FindingView
+    broken: tuple[Broken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CauseView:
+    """What breaks many rules at once. ``severity`` is that of the gravest, ``evidence`` the words of one place."""
+
+    anchor: str
+    severity: Severity
+    evidence: Text
+    places: tuple[CausePlace, ...]
+    hosts: tuple[str, ...]
+    failures: Mapping[Severity, int]
+    rules: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """What one host did not show: the services it is about, what happened, and the checks by domain it left open."""
 
@@ -293,7 +327,8 @@ class AgencyView:
     score: ScoreView
     domains: tuple[DomainView, ...]
     failures: Mapping[Severity, int]
-    first: tuple[FailureView, ...]
+    first: tuple[FailureView | CauseView, ...]
+    causes: tuple[CauseView, ...]
     by_severity: tuple[tuple[Severity, tuple[FailureView, ...]], ...]
     unseen: tuple[UnseenView, ...]
     passed: tuple[Tally, ...]
@@ -354,7 +389,10 @@ def agency_view(data: AgencyData) -> AgencyView:
     rules = {rule.check.id: rule.domain for rule in data.baseline.rules}
     domain_of = {f.check: rules.get(f.check, f.check.partition(".")[0]) for f in data.findings}
     anchors = {host.id: f"h{number}" for number, host in enumerate(data.hosts, start=1)}
-    failures = _failure_views(data, anchors)
+    used: set[str] = set()
+    shared, single = _by_cause(data)
+    causes = _cause_views(shared, data, anchors, used)
+    failures = _failure_views(single, data, anchors, used)
     open_criticals = any(f.outcome is Outcome.FAIL and f.severity is Severity.CRITICAL for f in data.findings)
     return AgencyView(
         agency=_named(data.agency),
@@ -364,7 +402,8 @@ def agency_view(data: AgencyData) -> AgencyView:
         score=_score(data.score, data.baseline, open_criticals=open_criticals),
         domains=tuple(_domains(data, domain_of)),
         failures=_failures(data.findings),
-        first=tuple(f for f in failures if f.severity > Severity.INFO)[:FIRST_STEPS],
+        first=_first_steps(causes, failures, data),
+        causes=causes,
         by_severity=tuple(
             (severity, of_severity)
             for severity in GRAVEST_FIRST
@@ -452,31 +491,95 @@ def _domains(data: AgencyData, domain_of: Mapping[str, str]) -> Iterator[DomainV
         )
 
 
-def _failure_views(data: AgencyData, anchors: Mapping[str, str]) -> tuple[FailureView, ...]:
+def _by_cause(data: AgencyData) -> tuple[dict[str, list[Finding]], list[Finding]]:
+    """Failures that share a cause, by the words of it, and all the others."""
+    failures = [f for f in data.findings if f.outcome is Outcome.FAIL]
+    rules: dict[tuple[str, _Said], set[str]] = {}
+    for finding in failures:
+        rules.setdefault((finding.subject.key, _said(finding)), set()).add(finding.check)
+    shared: dict[str, list[Finding]] = {}
+    single: list[Finding] = []
+    for finding in failures:
+        if len(rules[finding.subject.key, _said(finding)]) >= ONE_CAUSE:
+            shared.setdefault(finding.evidence.template, []).append(finding)
+        else:
+            single.append(finding)
+    return shared, single
+
+
+def _cause_views(
+    shared: Mapping[str, Sequence[Finding]], data: AgencyData, anchors: Mapping[str, str], used: set[str]
+) -> tuple[CauseView, ...]:
+    """The one that breaks the gravest rules first, then the one that breaks most."""
+    views: list[CauseView] = []
+    ordered = sorted(shared.values(), key=lambda found: (-max(f.severity for f in found), -len(found)))
+    for number, findings in enumerate(ordered, start=1):
+        by_subject: dict[str, list[Finding]] = {}
+        for finding in findings:
+            by_subject.setdefault(finding.subject.key, []).append(finding)
+        views.append(
+            CauseView(
+                anchor=f"cause{number}",
+                severity=max(finding.severity for finding in findings),
+                evidence=localised(findings[0].evidence, data.tz),
+                places=tuple(_cause_place(found, data.tz, anchors, used) for found in by_subject.values()),
+                hosts=_hosts_of(findings),
+                failures=_failures(findings),
+                rules=len({finding.check for finding in findings}),
+            )
+        )
+    return tuple(views)
+
+
+def _cause_place(
+    findings: Sequence[Finding], tz: tzinfo, anchors: Mapping[str, str], used: set[str]
+) -> CausePlace:
+    broken = tuple(Broken(f.id, _anchor(f, used), visible(f.check)) for f in findings)
+    return CausePlace(_finding(findings[0], tz, anchors, used), broken)
+
+
+def _failure_views(
+    failures: Iterable[Finding], data: AgencyData, anchors: Mapping[str, str], used: set[str]
+) -> tuple[FailureView, ...]:
     """Gravest first; among equals what touches the most important hosts, then the most of them."""
     groups: dict[tuple[Severity, str], list[Finding]] = {}
-    for finding in data.findings:
-        if finding.outcome is Outcome.FAIL:
-            groups.setdefault((finding.severity, finding.check), []).append(finding)
-    criticality = {host.id: host.criticality for host in data.hosts}
-
-    def urgency(group: tuple[tuple[Severity, str], list[Finding]]) -> tuple[int, int, int, str]:
-        (severity, check), findings = group
-        touched = {f.subject.id for f in findings}
-        return (-severity, -sum(criticality.get(host, 1) for host in touched), -len(findings), check)
-
-    used: set[str] = set()
-    return tuple(
+    for finding in failures:
+        groups.setdefault((finding.severity, finding.check), []).append(finding)
+    views = (
         FailureView(
             anchor=f"{severity.word}-{visible(check)}",
             check=visible(check),
             severity=severity,
             **_documentation(data.checks.get(check)),
             findings=tuple(_finding(finding, data.tz, anchors, used) for finding in findings),
-            hosts=tuple(visible(host) for host in sorted({f.subject.id for f in findings})),
+            hosts=_hosts_of(findings),
         )
-        for (severity, check), findings in sorted(groups.items(), key=urgency)
+        for (severity, check), findings in sorted(groups.items(), key=lambda group: group[0][1])
     )
+    importance = _importance(data)
+    return tuple(
+        sorted(views, key=lambda v: (-v.severity, -sum(importance[h] for h in v.hosts), -len(v.findings)))
+    )
+
+
+def _first_steps(
+    causes: Iterable[CauseView], failures: Iterable[FailureView], data: AgencyData
+) -> tuple[FailureView | CauseView, ...]:
+    """What to mend first: by severity, then by how much it touches; one that only informs is no step."""
+    importance = _importance(data)
+    steps: list[FailureView | CauseView] = [*causes, *failures]
+    steps = [step for step in steps if step.severity > Severity.INFO]
+    steps.sort(key=lambda step: (-step.severity, -sum(importance[host] for host in step.hosts)))
+    return tuple(steps[:FIRST_STEPS])
+
+
+def _importance(data: AgencyData) -> Counter[str]:
+    """Criticality by the name a host is shown under."""
+    return Counter({visible(host.id): host.criticality for host in data.hosts})
+
+
+def _hosts_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(visible(host) for host in sorted({finding.subject.id for finding in findings}))
 
 
 def _documentation(check: Check | None) -> dict[str, str]:
@@ -487,14 +590,10 @@ def _documentation(check: Check | None) -> dict[str, str]:
 
 
 def _finding(finding: Finding, tz: tzinfo, anchors: Mapping[str, str], used: set[str]) -> FindingView:
-    # Two findings of one identity are a mistake of the check that gave them; a page with two equal ids would be
-    # a mistake of ours.
-    anchor = "" if finding.id in used else finding.id
-    used.add(finding.id)
     subject = finding.subject
     return FindingView(
         id=finding.id,
-        anchor=anchor,
+        anchor=_anchor(finding, used),
         host=visible(subject.id),
         host_anchor=anchors.get(subject.id, ""),
         port=_port(finding),
@@ -504,6 +603,14 @@ def _finding(finding: Finding, tz: tzinfo, anchors: Mapping[str, str], used: set
         evidence=localised(finding.evidence, tz),
         seen_at=finding.observed_at.astimezone(tz) if finding.observed_at else None,
     )
+
+
+def _anchor(finding: Finding, used: set[str]) -> str:
+    """Two findings of one identity are a mistake of the check that gave them; two equal ids on a page would be ours."""
+    if finding.id in used:
+        return ""
+    used.add(finding.id)
+    return finding.id
 
 
 def _port(finding: Finding) -> str:
