@@ -541,7 +541,7 @@ def _cause_place(
 def _failure_views(
     failures: Iterable[Finding], data: AgencyData, anchors: Mapping[str, str], used: set[str]
 ) -> tuple[FailureView, ...]:
-    """Gravest first; among equals what touches the most important hosts, then the most of them."""
+    """What touches the most important hosts first, then the most of them; pages part it by severity."""
     groups: dict[tuple[Severity, str], list[Finding]] = {}
     for finding in failures:
         groups.setdefault((finding.severity, finding.check), []).append(finding)
@@ -557,9 +557,7 @@ def _failure_views(
         for (severity, check), findings in sorted(groups.items(), key=lambda group: group[0][1])
     )
     importance = _importance(data)
-    return tuple(
-        sorted(views, key=lambda v: (-v.severity, -sum(importance[h] for h in v.hosts), -len(v.findings)))
-    )
+    return tuple(sorted(views, key=lambda v: (-sum(importance[host] for host in v.hosts), -len(v.findings))))
 
 
 def _first_steps(
