@@ -223,6 +223,50 @@ def test_a_host_never_looked_at_is_unknown_in_everything() -> None:
     assert {f.reason for f in findings} == {Reason.NOT_ATTEMPTED}
 
 
+def all_filtered(address: str = A) -> Observation:
+    facts = PortFacts(method="connect", asked={"tcp": "1-65535"}, ports=(), rest={"tcp": FILTERED})
+    return seen(AddressTarget("h", address), facts, kind="ports")
+
+
+def test_an_address_that_answers_on_no_port_was_not_seen() -> None:
+    findings = judge(at_addresses(A), all_filtered(), host=BARE)
+    assert {(f.check, f.outcome, f.reason) for f in findings} == {
+        ("tls.heartbleed", Outcome.UNKNOWN, Reason.UNREACHABLE),
+        ("port.telnet", Outcome.UNKNOWN, Reason.UNREACHABLE),
+    }
+
+
+def test_one_closed_port_shows_that_there_is_a_host() -> None:
+    facts = PortFacts(
+        method="connect",
+        asked={"tcp": "1-65535"},
+        ports=(PortState(transport="tcp", port=113, status=CLOSED),),
+        rest={"tcp": FILTERED},
+    )
+    findings = judge(at_addresses(A), seen(AddressTarget("h", A), facts, kind="ports"), host=BARE)
+    assert the(findings, "port.telnet").outcome is Outcome.PASS
+
+
+def test_a_name_that_does_not_resolve_leaves_its_services_unknown() -> None:
+    host = Host("h", names=("h.example", "b.example"), services=(ExpectedService(HTTPS),))
+    half = AddressFacts(addresses=(A,), by_name={"h.example": (A,), "b.example": ()})
+    records = (seen(HostTarget("h"), half, kind="addresses"), ports(p443=OPEN), tls())
+    findings = judge(*records, host=host)
+    assert {(f.outcome, f.reason) for f in findings} == {(Outcome.UNKNOWN, Reason.NOT_RESOLVED)}
+
+
+def test_what_an_undeclared_port_would_fail_is_unknown_while_it_is_filtered() -> None:
+    spoken_to = no_tls(service=Service("h", "tcp", 23, "h.example"))
+    findings = judge(at_addresses(A), ports(p23=FILTERED), spoken_to, host=BARE)
+    telnets = {f.object: (f.outcome, f.reason) for f in findings if f.check == "port.telnet"}
+    assert telnets["tcp/23"] == (Outcome.UNKNOWN, Reason.TIMED_OUT)
+
+
+def test_a_port_never_seen_open_may_be_filtered() -> None:
+    findings = judge(at_addresses(A), ports(p23=FILTERED), host=BARE)
+    assert the(findings, "port.telnet").outcome is Outcome.PASS
+
+
 @pytest.mark.parametrize(("days", "outcome"), [(14, Outcome.PASS), (15, Outcome.UNKNOWN)])
 def test_a_pass_stands_for_fourteen_days(days: int, outcome: Outcome) -> None:
     findings = judge(at_addresses(A), ports(p443=OPEN), tls(), at=NOW + timedelta(days=days))
@@ -304,6 +348,8 @@ def test_each_object_is_a_finding_of_its_own() -> None:
 CHECKS = (HEARTBLEED, EARLY_DATA, telnet)
 OTHER = Service("h", "tcp", 8443, "h.example")
 
+TELNET = Service("h", "tcp", 23, "h.example")
+
 statuses = st.sampled_from([OPEN, CLOSED, FILTERED])
 
 
@@ -315,6 +361,8 @@ def fleets(draw: st.DrawFn) -> tuple[Host, list[Record]]:
     for address in addresses:
         status = draw(st.fixed_dictionaries({"p443": statuses, "p8443": statuses, "p23": statuses}))
         records.append(ports(address, **status))
+        if status["p23"] is not CLOSED:
+            records.append(no_tls(address, TELNET))
         for service, name in ((HTTPS, "p443"), (OTHER, "p8443")):
             if status[name] is OPEN:
                 heartbleed = draw(st.sampled_from([True, False, Gap()]))
@@ -362,7 +410,7 @@ def test_a_host_left_out_never_raises_verified(fleet) -> None:
 
 
 @settings(max_examples=200)
-@given(fleets(), st.sampled_from([443, 8443]))
+@given(fleets(), st.sampled_from([23, 443, 8443]))
 def test_dropping_the_packets_to_a_known_service_never_raises_verified(fleet, port: int) -> None:
     """A firewall between us and a service makes its port filtered and its TLS silent; nothing improves by it."""
     host, records = fleet

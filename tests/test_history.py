@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secscan.history import Lifecycle, State, settle
-from secscan.model import Finding, Outcome, Severity, Subject, Text
+from secscan.model import Finding, Outcome, Service, Severity, Subject, Text
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 SUBJECT = Subject.of_host("h")
@@ -62,6 +62,34 @@ def test_an_incomplete_evaluation_resolves_nothing() -> None:
 
 def test_a_subject_that_is_gone_retires_it() -> None:
     assert only(lives([finding(Outcome.FAIL)], [])).state is State.RETIRED
+
+
+def test_what_does_not_apply_any_more_is_not_counted_as_fixed() -> None:
+    assert only(lives([finding(Outcome.FAIL)], [finding(Outcome.NOT_APPLICABLE)])).state is State.RETIRED
+
+
+def test_a_host_of_which_nothing_could_be_told_closes_nothing_of_its_services() -> None:
+    of_service = Finding(
+        Subject.of_service(Service("h", "tcp", 443)),
+        "tls.null",
+        "",
+        Outcome.FAIL,
+        Severity.HIGH,
+        Text("seen"),
+    )
+    assert only(lives([of_service], [finding(Outcome.UNKNOWN, "", "tls.null")])).state is State.OPEN
+
+
+def test_a_service_that_is_gone_from_a_host_that_was_seen_is_retired() -> None:
+    of_service = Finding(
+        Subject.of_service(Service("h", "tcp", 443)),
+        "tls.null",
+        "",
+        Outcome.FAIL,
+        Severity.HIGH,
+        Text("seen"),
+    )
+    assert only(lives([of_service], [finding(Outcome.NOT_APPLICABLE, "", "tls.null")])).state is State.RETIRED
 
 
 def test_a_relapse_is_counted() -> None:

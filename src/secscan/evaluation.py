@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from secscan.baseline import Baseline, Rule
 from secscan.check import Check, Limits, Verdict
-from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortStatus
+from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortState, PortStatus
 from secscan.model import (
     AddressTarget,
     Agency,
@@ -123,6 +125,7 @@ def _judge_services(rule: Rule, case: _Case) -> Iterator[Finding]:
             continue
         judged = True
         said = [s for place in places for s in _judge_target(rule, place, place.address, case, service)]
+        said += _unresolved(case)
         yield from _findings(rule, Subject.of_service(service.service), said, case)
     hidden = _unscanned(case, even_if_once=not judged)
     if hidden:
@@ -144,6 +147,7 @@ def _judge_whole_host(rule: Rule, case: _Case) -> Iterator[Finding]:
             for address in case.addresses
             for s in _judge_target(rule, AddressTarget(case.host.id, address), address, case)
         ]
+        said += _unresolved(case)
         yield from _findings(rule, subject, said, case)
 
 
@@ -172,6 +176,8 @@ def _unscanned(case: _Case, *, even_if_once: bool) -> list[_Said]:
         if not even_if_once and case.evidence.last_seen(target, PortFacts.kind) is not None:
             continue
         match case.evidence.newest.get((target, PortFacts.kind)):
+            case Observation(facts=PortFacts() as facts, observed_at=at) if facts.is_silent():
+                hidden.append(_Said(_silent(), address, at))
             case Observation():
                 pass
             case Unobserved() as record:
@@ -181,6 +187,24 @@ def _unscanned(case: _Case, *, even_if_once: bool) -> list[_Said]:
                 verdict = _unknown(Reason.NOT_ATTEMPTED, Text("Its ports were not looked at yet."))
                 hidden.append(_Said(verdict, address, None))
     return hidden
+
+
+def _unresolved(case: _Case) -> list[_Said]:
+    """Names of the host that led nowhere when it was last looked up: what answers there is not known."""
+    record = case.evidence.newest.get((HostTarget(case.host.id), AddressFacts.kind))
+    if not isinstance(record, Observation) or not isinstance(record.facts, AddressFacts):
+        return []
+    text = "{name} was not resolved, so what answers there is not known."
+    return [
+        _Said(_unknown(Reason.NOT_RESOLVED, Text(text, {"name": name})), "", record.observed_at)
+        for name in case.host.names
+        if record.facts.by_name.get(name) == ()
+    ]
+
+
+def _silent() -> Verdict:
+    text = "Not one of the ports asked gave an answer: the address is down, or it hides from here."
+    return _unknown(Reason.UNREACHABLE, Text(text))
 
 
 def _no_service(case: _Case) -> _Said:
@@ -204,7 +228,45 @@ def _judge_target(
         given[parameter] = seen
         observed.append(seen.observed_at)
     given |= _asked(rule, case, service)
-    return [_Said(verdict, address, min(observed)) for verdict in _verdicts(rule.check, given)]
+    verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
+    return [_Said(verdict, address, min(observed)) for verdict in verdicts]
+
+
+def _behind_filters(rule: Rule, given: Mapping[str, Any], address: str, case: _Case) -> Iterator[Verdict]:
+    """What would fail if the services that dropped from sight were still there: unknown, and not closed.
+
+    A port that was once spoken to and is filtered now may be hidden from us alone. So the check is asked again as
+    if such ports were open, and what it then objects to, and did not before, can't be told.
+    """
+    for parameter, seen in given.items():
+        if not isinstance(seen, Observation) or not isinstance(seen.facts, PortFacts):
+            continue
+        hidden = _ports_out_of_sight(case, address, seen.facts)
+        if not hidden:
+            continue
+        shown = [
+            state for state in seen.facts.ports if not (state.transport == "tcp" and state.port in hidden)
+        ]
+        shown += [PortState(transport="tcp", port=port, status=PortStatus.OPEN) for port in hidden]
+        ordered = tuple(sorted(shown, key=lambda state: (state.transport, state.port)))
+        as_open = replace(seen, facts=msgspec.structs.replace(seen.facts, ports=ordered))
+        failing = {v.object for v in _verdicts(rule.check, given) if v.outcome is Outcome.FAIL}
+        for verdict in _verdicts(rule.check, {**given, parameter: as_open}):
+            if verdict.outcome is Outcome.FAIL and verdict.object not in failing:
+                text = "It was open before and is filtered now, which does not show that it is closed."
+                yield replace(_unknown(Reason.TIMED_OUT, Text(text)), object=verdict.object)
+
+
+def _ports_out_of_sight(case: _Case, address: str, facts: PortFacts) -> frozenset[int]:
+    """TCP ports of the address that were spoken to, at some time, and are filtered now."""
+    return frozenset(
+        target.service.port
+        for target, _kind in case.evidence.newest
+        if isinstance(target, Endpoint)
+        and target.address == address
+        and target.service.transport == "tcp"
+        and facts.status("tcp", target.service.port) in (PortStatus.FILTERED, PortStatus.UNCERTAIN)
+    )
 
 
 def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -> Observation[Any] | Verdict:
@@ -221,6 +283,8 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
                 Text("TLS is required on this service and is not offered; heard: {heard}", heard),
             )
         return Verdict(Outcome.NOT_APPLICABLE, Text("The service speaks no TLS; heard: {heard}", heard))
+    if isinstance(record.facts, PortFacts) and record.facts.is_silent():
+        return _silent()
     return record
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from secscan.model import Finding, Outcome, Subject
+from secscan.model import Finding, Outcome, Subject, SubjectLevel
 
 
 class State(enum.StrEnum):
-    """RETIRED: the subject is gone (a service seen closed, a host removed): not counted as fixed."""
+    """RETIRED: what it was about is gone (a service seen closed, TLS no longer spoken, a host removed): not fixed."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -43,6 +43,11 @@ def settle(
     named = {finding.id: finding for finding in findings}
     unsettled = {(f.subject, f.check) for f in findings if f.outcome in (Outcome.UNKNOWN, Outcome.ERROR)}
     evaluated = {(f.subject, f.check) for f in findings}
+    untold = {
+        (f.subject.host, f.check)
+        for f in findings
+        if f.outcome in (Outcome.UNKNOWN, Outcome.ERROR) and f.subject.level is SubjectLevel.HOST
+    }
     for finding in findings:
         if finding.outcome is Outcome.FAIL:
             after[finding.id] = _failing(previous.get(finding.id), finding, at)
@@ -52,8 +57,12 @@ def settle(
         now = named.get(life.finding)
         rule = (life.subject, life.check)
         if now is not None:
-            if now.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE):
+            if now.outcome is Outcome.PASS:
                 after[life.finding] = replace(life, state=State.RESOLVED, resolved_at=at)
+            elif now.outcome is Outcome.NOT_APPLICABLE:
+                after[life.finding] = replace(life, state=State.RETIRED, resolved_at=at)
+        elif rule not in evaluated and (life.subject.host, life.check) in untold:
+            continue  # Nothing could be told of the whole host, and so of none of its services.
         elif rule not in evaluated:
             after[life.finding] = replace(life, state=State.RETIRED, resolved_at=at)
         elif rule not in unsettled:

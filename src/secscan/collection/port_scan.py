@@ -56,8 +56,8 @@ def answer(
 ) -> Seen | Missed:
     """What was seen, from each port's answer: those ``listed``, with what identifies them, and those in ``groups``.
 
-    Where not one packet could leave because there is no route, nothing was asked. Silence on every port is an
-    answer all the same: all are filtered.
+    Where not one packet could leave because there is no route, nothing was asked. Silence on every port is a fact
+    like any other (all are filtered); judging takes it for a host that was not seen.
     """
     listed, groups = tuple(listed), tuple(groups)
     reasons = {state.why for state in listed} | {why for ports, _, why in groups if ports}

@@ -69,6 +69,12 @@ class PortFacts(Facts, frozen=True, kw_only=True):
             return self.rest.get(transport)
         return None
 
+    def is_silent(self) -> bool:
+        """Not one port answered, neither open nor closed: nothing shows that there is a host at all."""
+        answers = (PortStatus.OPEN, PortStatus.CLOSED)
+        asked_rest = any(status in answers for status in self.rest.values())
+        return not asked_rest and not any(state.status in answers for state in self.ports)
+
     def open(self, transport: str = "tcp") -> tuple[PortState, ...]:
         return tuple(p for p in self.ports if p.status is PortStatus.OPEN and p.transport == transport)
 
