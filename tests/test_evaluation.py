@@ -343,6 +343,13 @@ def test_each_object_is_a_finding_of_its_own() -> None:
     assert {(f.object, f.outcome) for f in findings} == {("1", Outcome.FAIL), ("2", Outcome.PASS)}
 
 
+@pytest.mark.parametrize("severity", [Severity.INFO, Severity.LOW, None])
+def test_a_finding_may_be_milder_than_its_rule(severity: Severity | None) -> None:
+    check = _broken(lambda seen: [failed("x", severity=severity)])
+    finding = the(judge(at_addresses(A), ports(p443=OPEN), tls(), checks=(check,)), "tls.broken")
+    assert finding.severity is (Severity.LOW if severity is None else severity)
+
+
 # --- The promises, as properties over evidence -----------------------------------------------------------
 
 CHECKS = (HEARTBLEED, EARLY_DATA, telnet)
