@@ -47,6 +47,13 @@ def test_fail_on_moves_the_exit_code(fleet: RunningFleet, secscan: Secscan) -> N
     assert done.returncode == 0
 
 
+def test_a_probe_log_that_cant_be_opened_is_the_operators_to_mend(secscan: Secscan, tmp_path: Path) -> None:
+    (tmp_path / "secscan" / "probes.jsonl").mkdir(parents=True)
+    done = secscan("audit", "127.20.50.99:1", XDG_STATE_HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert "probes.jsonl can't be opened: Is a directory" in done.stderr
+
+
 def test_too_little_seen_is_exit_code_3(secscan: Secscan) -> None:
     done = secscan("audit", "127.20.50.99:1", "--fail-on", "critical")
     assert done.returncode == 3, done.stdout

@@ -79,6 +79,14 @@ class TestScan:
         )
         assert "out-of-scope" in {finding["reason"] for finding in unseen["findings"]}
 
+    def test_a_probe_log_that_cant_be_opened_refuses_to_scan(self, workspace: Path, secscan: Secscan) -> None:
+        (workspace / "probes.jsonl").unlink(missing_ok=True)
+        (workspace / "probes.jsonl").mkdir()
+        done = secscan("scan", "-C", workspace)
+        assert done.returncode == 2
+        assert "probes.jsonl can't be opened: Is a directory" in done.stderr
+        assert secscan("scan", "-C", workspace, "--resume").returncode == 2  # No run was begun.
+
     def test_nothing_is_left_running(self, workspace: Path, secscan: Secscan) -> None:
         with adopting():
             before = descendants()
@@ -103,6 +111,20 @@ class TestInterruption:
         resumed = secscan("scan", "-C", workspace, "--resume")
         assert resumed.returncode == 1, resumed.stderr
         assert "1" in secscan("runs", "-C", workspace).stdout
+
+    def test_a_probe_log_that_fills_up_stops_it_and_it_goes_on_when_there_is_room(
+        self, workspace: Path, secscan: Secscan
+    ) -> None:
+        log = workspace / "probes.jsonl"
+        log.unlink(missing_ok=True)
+        log.symlink_to("/dev/full")
+        stopped = secscan("scan", "-C", workspace)
+        assert stopped.returncode == 2
+        assert "probes.jsonl can't be written: No space left" in stopped.stderr
+        log.unlink()
+        resumed = secscan("scan", "-C", workspace, "--resume")
+        assert resumed.returncode == 1, resumed.stderr
+        assert "A mistake in secscan" not in secscan("findings", "-C", workspace).stdout
 
     def test_without_an_interrupted_run_there_is_nothing_to_resume(
         self, scanned: Path, secscan: Secscan

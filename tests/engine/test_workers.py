@@ -6,14 +6,16 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from secscan.engine.looking import shards_of
 from secscan.engine.protocol import CollectionSettings, Setup
 from secscan.engine.workers import ShardDone, collect
 from secscan.model import Host, Observation, Reason, Record, Unobserved
-from secscan.scope import scope_document, scope_of_addresses
+from secscan.scope import ScopeError, scope_document, scope_of_addresses
 from tests.lab.servers import SSH_GREETING, BannerServer
 from tests.processes import adopting, descendants, survivors
 
@@ -108,6 +110,21 @@ def test_closing_early_leaves_no_process(setup: Setup) -> None:
         next(events)
         events.close()
         assert survivors(before) == {}
+
+
+def test_a_probe_log_that_cant_be_written_ends_it_all(setup: Setup, tmp_path: Path) -> None:
+    full = tmp_path / "probes.jsonl"
+    full.symlink_to("/dev/full")
+    with adopting():
+        before = descendants()
+        with pytest.raises(ScopeError, match=r"probes\.jsonl can't be written: No space left"):
+            run(msgspec.structs.replace(setup, probe_log=str(full)))
+        assert survivors(before) == {}
+
+
+def test_a_probe_log_that_workers_cant_open_ends_it_all(setup: Setup, tmp_path: Path) -> None:
+    with pytest.raises(ScopeError, match="can't be opened: Is a directory"):
+        run(msgspec.structs.replace(setup, probe_log=str(tmp_path)))
 
 
 def test_the_rates_are_shared_between_workers() -> None:

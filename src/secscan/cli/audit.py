@@ -94,7 +94,7 @@ def command(
     from secscan.engine.stamping import stamp
     from secscan.engine.targets import MOST_ADDRESSES, TargetError, inventory_of, parse_targets
     from secscan.facts.ports import port_ranges, ports_in
-    from secscan.scope import load_scope, scope_document
+    from secscan.scope import ProbeLog, load_scope, scope_document
     from secscan.workspace import read_anchors
 
     try:
@@ -122,6 +122,7 @@ def command(
         share=(1, 1),
         probe_log=str(probe_log()),
     )
+    ProbeLog(probe_log()).close()  # Better refused before anything is looked at than in the middle of it.
     # Where every target names its ports, nothing is lost without it.
     if not no_nmap and not all(target.ports for target in named):
         warn_without_nmap()

@@ -61,7 +61,7 @@ def command(
     from secscan.engine.references import references
     from secscan.facts.ports import port_ranges
     from secscan.registry import find_kinds
-    from secscan.scope import require_current, utc_now
+    from secscan.scope import ProbeLog, require_current, utc_now
 
     if resume and (agencies or profile):
         raise click.UsageError(
@@ -74,6 +74,7 @@ def command(
     scope = place.load_scope()
     require_current(scope, utc_now(), path=place.scope)
     checks = find_all_checks(checks_dir, place)
+    ProbeLog(place.probe_log).close()  # Better refused before the run begins than in the middle of it.
     if not no_nmap:
         warn_without_nmap()
     with open_store(place, create=True) as store:

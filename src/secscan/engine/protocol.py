@@ -71,8 +71,14 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     shard: int
 
 
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """Nothing at all may be probed any more, and the operator must mend why: the probe log can't be written."""
+
+    detail: str
+
+
 ToWorker: TypeAlias = Setup | Work
-FromWorker: TypeAlias = Seen | Done
+FromWorker: TypeAlias = Seen | Done | Failed
 MessageT = TypeVar("MessageT")
 
 _to_worker: "msgspec.json.Decoder[ToWorker]" = msgspec.json.Decoder(ToWorker)

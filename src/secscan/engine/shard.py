@@ -25,7 +25,7 @@ from secscan.model import (
     Target,
     Unobserved,
 )
-from secscan.scope import Gate, utc_now
+from secscan.scope import Gate, ScopeError, utc_now
 
 #: More undeclared open ports on one address than this are not spoken to one by one: no server offers so many
 #: services, but tarpits and some firewalls answer on all of them.
@@ -71,7 +71,7 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
 
     Ports come first. As soon as it is known of every address which are open, the services behind them are looked
     at, while the port scan still finds out who answers: that is mostly waiting, and one silent port takes it
-    longer than all the rest.
+    longer than all the rest. Raises ScopeError where nothing may be probed any more.
     """
     seen: dict[tuple[Target, str], Record] = {(r.target, r.kind): r for r in shard.recorded}
 
@@ -214,7 +214,10 @@ def _addresses(host: Host, evidence: Evidence) -> tuple[str, ...]:
 def _each_accounted_for(
     look: Callable[[], Iterator[Record]], collector: Collector[TargetT], targets: Sequence[TargetT]
 ) -> Iterator[Record]:
-    """A collector raises only for its own bugs, and what it leaves out is one: both become Unobserved(BUG)."""
+    """A collector raises only for its own bugs, and what it leaves out is one: both become Unobserved(BUG).
+
+    Raises ScopeError (ProbeLogError too): then nobody may probe on, and that is nothing about a host.
+    """
     if not targets:
         return
     owed = {(target, kind) for target in targets for kind in collector.kinds}
@@ -223,6 +226,8 @@ def _each_accounted_for(
         for record in look():
             owed.discard((record.target, record.kind))
             yield record
+    except ScopeError:
+        raise
     except Exception as e:  # noqa: BLE001 - a broken collector must not end the scan of the other hosts
         what = f"the collector {collector.name!r} failed: {type(e).__name__}: {e}"[:300]
     for target, kind in sorted(owed, key=lambda o: (o[0].key, o[1])):

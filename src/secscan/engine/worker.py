@@ -12,13 +12,14 @@ import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from secscan.collection import Collector
 from secscan.collection.tls import TlsCollector, TlsSettings
 from secscan.engine.protocol import (
     CollectionSettings,
     Done,
+    Failed,
     Seen,
     Setup,
     ToWorker,
@@ -31,7 +32,7 @@ from secscan.engine.protocol import (
 from secscan.engine.shard import Collectors, Shard, collect_shard
 from secscan.facts.ports import port_ranges
 from secscan.model import Endpoint, Host
-from secscan.scope import Gate, ProbeLog, scope_from_document
+from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
 
 def main() -> None:
@@ -41,6 +42,17 @@ def main() -> None:
     setup = inbox.get()
     if not isinstance(setup, Setup):
         raise SystemExit("the first message must be the set-up")
+    try:
+        _work(setup, inbox, answers)
+    except ScopeError as e:
+        answers.write(line(Failed(detail=str(e))))
+        answers.flush()
+        # The coordinator ends us, with everything we started; if we went first, nmap could stay behind.
+        threading.Event().wait()
+
+
+def _work(setup: Setup, inbox: "queue.Queue[ToWorker]", answers: BinaryIO) -> NoReturn:
+    """Does shards as they come. Raises ScopeError where nothing may be probed any more."""
     log = ProbeLog(Path(setup.probe_log) if setup.probe_log else None)
     gate = Gate(scope_from_document(setup.scope), log, share=Fraction(*setup.share))
     tls = TlsCollector(TlsSettings(deadline=setup.settings.deadline))

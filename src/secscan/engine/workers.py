@@ -17,6 +17,7 @@ from typing import IO
 from secscan.engine.protocol import (
     LONGEST_LINE,
     Done,
+    Failed,
     FromWorker,
     ProtocolError,
     Seen,
@@ -29,7 +30,7 @@ from secscan.engine.protocol import (
 from secscan.engine.shard import Shard, absentees, collect_shard
 from secscan.facts import BUILT_IN, FactKindError, Facts
 from secscan.model import Reason, Record
-from secscan.scope import Gate, ProbeLog, scope_from_document
+from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
 #: A host is tried again this often after the worker that had it died; then it is given up as our bug.
 MOST_LOSSES = 2
@@ -53,7 +54,8 @@ def collect(
 
     A worker that dies or overruns its shard's time is replaced; its shard is split into single hosts and goes
     on where it stopped. A host that was in two lost shards of its own is Unobserved(BUG).
-    Closing the generator ends every process, with everything it started.
+    Closing the generator ends every process, with everything it started. Raises ScopeError where a worker can't
+    write the probe log: without it nothing may be probed.
     """
     pending = deque(_Job(shard) for shard in shards)
     inbox: queue.Queue[tuple[_Worker, FromWorker | None]] = queue.Queue()
@@ -78,6 +80,8 @@ def collect(
                 case Done() if job:
                     worker.job = None
                     yield ShardDone(tuple(host.id for host in job.shard.hosts))
+                case Failed():
+                    raise ScopeError(message.detail)
                 case _:
                     worker.end()
                     crew.remove(worker)
