@@ -390,9 +390,23 @@ def test_an_address_is_its_own_and_judged_only_at_connect_time(literal: str, exp
     assert gate(lookup=says()).resolve(literal, timeout=5) == (expected,)
 
 
-def test_at_most_64_addresses_are_returned() -> None:
-    many = [str(ipaddress.ip_address("127.20.0.0") + i) for i in range(100)]
-    assert len(gate(lookup=says(*many)).resolve("a.example", timeout=5)) == 64
+def addresses(count: int) -> list[str]:
+    return [str(ipaddress.ip_address("127.20.0.0") + i) for i in range(count)]
+
+
+def test_up_to_64_addresses_are_returned() -> None:
+    assert len(gate(lookup=says(*addresses(64), "127.20.0.1")).resolve("a.example", timeout=5)) == 64
+
+
+def test_a_name_with_more_addresses_is_not_looked_at_in_part() -> None:
+    detail = unresolved(says(*addresses(65)))
+    assert detail == "the name a.example has 65 addresses; up to 64 are looked at"
+
+
+def test_an_answer_that_is_no_address_is_left_out() -> None:
+    strange = ("fe80::1%an interface", "(10, b'')", "")
+    assert gate(lookup=says(*strange, "127.20.0.1")).resolve("a.example", timeout=5) == ("127.20.0.1",)
+    assert unresolved(says(*strange)) == "the name a.example has no address"
 
 
 def test_an_excluded_name_is_not_looked_up(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """The gate: every connection to a host is judged, paced and written down here before it is made."""
 
+import contextlib
 import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -16,7 +17,8 @@ from secscan.scope.name import canonical_name
 from secscan.scope.pace import Pace
 from secscan.toml_source import shown_value
 
-#: A name with more addresses than this serves a content network, not a host; the rest is left out.
+#: A name with more addresses than this serves a content network, not a host. It is refused: a part of them would
+#: be another part at every look, and those left out would count as seen.
 MAX_ADDRESSES = 64
 
 #: Name -> addresses, in any spelling. Raises OSError where the name has none.
@@ -140,7 +142,7 @@ class Gate:
         """The addresses of a name: canonical, sorted, at most 64; an address is its own.
 
         They are not judged here but when they are connected to. Raises Refused: OUT_OF_SCOPE for a name that
-        the scope leaves out, NOT_RESOLVED where there is no answer within ``timeout`` seconds.
+        the scope leaves out, NOT_RESOLVED where there is no answer within ``timeout`` seconds, or more than 64.
         """
         try:
             return (canonical_address(name),)
@@ -163,7 +165,8 @@ class Gate:
 def resolve_addresses(name: str, *, timeout: float, lookup: Lookup = look_up) -> tuple[str, ...]:
     """The addresses of a name, or of an address, before there is a scope to judge by: for ``audit``.
 
-    Canonical, sorted (IPv4 and IPv6 apart, as text), at most 64. Raises Refused(NOT_RESOLVED).
+    Canonical, sorted (IPv4 and IPv6 apart, as text), at most 64. Raises Refused(NOT_RESOLVED), and
+    nothing else on account of what the resolver says.
     """
     try:
         return (canonical_address(name),)
@@ -191,10 +194,22 @@ def resolve_addresses(name: str, *, timeout: float, lookup: Lookup = look_up) ->
     if isinstance(answer, Exception):
         why = answer.strerror if isinstance(answer, OSError) and answer.strerror else str(answer)
         raise _not_resolved(f"the name {canonical} can't be resolved: {why}") from answer
-    addresses = sorted({canonical_address(address) for address in answer})
+    addresses = sorted(_readable(answer))
     if not addresses:
         raise _not_resolved(f"the name {canonical} has no address")
-    return tuple(addresses[:MAX_ADDRESSES])
+    if len(addresses) > MAX_ADDRESSES:
+        detail = f"the name {canonical} has {len(addresses)} addresses; up to {MAX_ADDRESSES} are looked at"
+        raise _not_resolved(detail)
+    return tuple(addresses)
+
+
+def _readable(answers: Iterable[str]) -> set[str]:
+    """The answers that are addresses. Some resolvers add what is none, such as a zone that no interface can have."""
+    addresses = set()
+    for answer in answers:
+        with contextlib.suppress(ValueError):
+            addresses.add(canonical_address(answer))
+    return addresses
 
 
 def _not_resolved(detail: str) -> Refused:
