@@ -37,11 +37,11 @@ def setup() -> Iterator[Setup]:
 
 
 def run(
-    setup: Setup, each: Callable[[Record | ShardDone], None] = lambda _: None
+    setup: Setup, each: Callable[[Record | ShardDone], None] = lambda _: None, **options: float
 ) -> list[Record | ShardDone]:
     shards = shards_of(HOSTS, workers=2, known_ports={}, recorded={})
     events = []
-    with contextlib.closing(collect(shards, setup, workers=2)) as seen:
+    with contextlib.closing(collect(shards, setup, workers=2, **options)) as seen:
         for event in seen:
             events.append(event)
             each(event)
@@ -81,6 +81,24 @@ def test_workers_that_are_killed_once_lose_nothing(setup: Setup) -> None:
     events = run(setup, once)
     assert keys(events) == undisturbed
     assert not [e for e in events if isinstance(e, Unobserved) and e.reason is Reason.BUG]
+
+
+def test_a_worker_that_hangs_is_ended_and_loses_nothing(setup: Setup) -> None:
+    undisturbed = keys(run(setup))
+    hung: list[int] = []
+
+    def once(event: Record | ShardDone) -> None:
+        if not hung:
+            hung.append(workers()[0])
+            os.kill(hung[0], signal.SIGSTOP)
+
+    # With a deadline of 1 s that makes 9 s of silence: on a busy machine starting Python takes some of it, too.
+    hasty = msgspec.structs.replace(setup, settings=msgspec.structs.replace(setup.settings, deadline=1.0))
+    with adopting():
+        events = run(hasty, once, longest_silence=5.0)
+        assert hung[0] not in descendants()
+    assert keys(events) == undisturbed
+    assert {host for e in events if isinstance(e, ShardDone) for host in e.hosts} == {h.id for h in HOSTS}
 
 
 def test_a_host_whose_workers_die_again_and_again_is_a_bug_and_ends(setup: Setup) -> None:

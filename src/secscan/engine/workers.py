@@ -35,6 +35,13 @@ from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 #: A host is tried again this often after the worker that had it died; then it is given up as our bug.
 MOST_LOSSES = 2
 
+#: A second line of defence behind the collectors' own deadlines: a worker that says nothing for so many seconds, and
+#: a few times the deadline of a target (its ports, who answers there, its TLS), hangs and is ended.
+LONGEST_SILENCE = 60.0
+
+#: A name may take this long to be looked up (seconds). A host's names are, one after the other, before it is told of.
+LOOKUP = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class ShardDone:
@@ -49,10 +56,11 @@ def collect(
     *,
     workers: int,
     kinds: Mapping[str, type[Facts]] = BUILT_IN,
+    longest_silence: float = LONGEST_SILENCE,
 ) -> Generator[Record | ShardDone, None, None]:
     """Runs the shards in ``workers`` processes and yields what they see, in any order.
 
-    A worker that dies or overruns its shard's time is replaced; its shard is split into single hosts and goes
+    A worker that dies, or has said nothing for too long, is replaced; its shard is split into single hosts and goes
     on where it stopped. A host that was in two lost shards of its own is Unobserved(BUG).
     Closing the generator ends every process, with everything it started. Raises ScopeError where a worker can't
     write the probe log: without it nothing may be probed.
@@ -64,11 +72,14 @@ def collect(
     try:
         while pending or any(worker.job for worker in crew):
             _employ(crew, pending, setup, inbox, workers)
+            for worker in crew:
+                longest = longest_silence + worker.patience()
+                if worker.job and worker.silence() > longest:
+                    worker.last_words = f"it had said nothing for {longest:.0f} s"
+                    worker.end()
             try:
                 worker, message = inbox.get(timeout=1.0)
             except queue.Empty:
-                for late in [w for w in crew if w.job and time.monotonic() > w.job.ends_at]:
-                    late.end()
                 continue
             if worker not in crew:
                 continue  # It was let go; what it still had in the pipe is seen again by its successor.
@@ -97,7 +108,6 @@ class _Job:
     shard: Shard
     losses: int = 0
     seen: list[Record] = field(default_factory=list)
-    ends_at: float = 0.0
 
 
 class _Worker:
@@ -106,6 +116,7 @@ class _Worker:
     def __init__(self, setup: Setup, inbox: "queue.Queue[tuple[_Worker, FromWorker | None]]") -> None:
         self.job: _Job | None = None
         self.last_words = ""
+        self._heard_at = time.monotonic()
         # What it says on standard error goes to a file without a name: a pipe that nobody reads would block it.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - end() closes it, with the process
         self._process = subprocess.Popen(
@@ -122,12 +133,22 @@ class _Worker:
 
     def give(self, job: _Job) -> None:
         self.job = job
-        # A second line of defence: collectors keep their own deadlines. Each host has three stages.
-        job.ends_at = time.monotonic() + 60 + 30 * self._settings.deadline * len(job.shard.hosts)
+        self._heard_at = time.monotonic()
         self._write(line(work(job.shard)))
 
+    def silence(self) -> float:
+        """Seconds since it was given its job, or since its last message arrived, be that read yet or not."""
+        return time.monotonic() - self._heard_at
+
+    def patience(self) -> float:
+        """Seconds in which its job may well have nothing to say."""
+        names = max((len(host.names) for host in self.job.shard.hosts), default=0) if self.job else 0
+        return 4 * self._settings.deadline + LOOKUP * names
+
     def end(self) -> None:
-        """Ends the process and everything it started; returns when it is gone."""
+        """Ends the process and everything it started; returns when it is gone. Again, it does nothing."""
+        if self._complaints.closed:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -139,8 +160,6 @@ class _Worker:
 
     def _read_complaints(self) -> str:
         """The last line on standard error: of a Python that died, its exception."""
-        if self._complaints.closed:
-            return ""
         size = self._complaints.seek(0, os.SEEK_END)
         self._complaints.seek(max(0, size - 2000))
         lines = self._complaints.read().decode("utf-8", "replace").split("\n")
@@ -162,6 +181,7 @@ class _Worker:
             return
         try:
             while text := stream.readline(LONGEST_LINE):
+                self._heard_at = time.monotonic()
                 inbox.put((self, read_from_worker(text)))
         except (ProtocolError, ValueError):
             pass  # A worker that talks nonsense is as good as dead.
