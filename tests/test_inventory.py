@@ -198,6 +198,18 @@ def test_hidden_files_are_left_out(write: Write, tmp_path: Path) -> None:
     assert list(load_inventory(tmp_path).agencies) == ["bo-a"]
 
 
+def test_what_cant_be_read_is_a_mistake_that_names_it(write: Write, tmp_path: Path) -> None:
+    write(a=AGENCY)
+    (tmp_path / "b.toml").symlink_to(tmp_path / "gone.toml")
+    (tmp_path / "x.toml").mkdir()
+    with pytest.raises(ConfigurationError) as caught:
+        load_inventory(tmp_path)
+    assert [(mistake.file.name, mistake.message) for mistake in caught.value.mistakes] == [
+        ("b.toml", "there is no such file"),
+        ("x.toml", "this is not a regular file"),
+    ]
+
+
 # --- Mistakes in a host -----------------------------------------------------------------------------------
 
 

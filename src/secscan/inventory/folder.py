@@ -49,8 +49,11 @@ def load_inventory(folder: Path) -> Inventory:
 
 
 def agency_files(folder: Path) -> list[Path]:
-    """The files that make up the inventory, in the order they are read; hidden ones are left out."""
-    below = (path for path in folder.rglob("*.toml") if path.is_file())
+    """The files that make up the inventory, in the order they are read; hidden ones are left out.
+
+    What can't be read, such as a link to a file that is gone, is among them: an agency must not vanish in silence.
+    """
+    below = folder.rglob("*.toml")
     return sorted(p for p in below if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
