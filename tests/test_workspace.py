@@ -99,6 +99,11 @@ def test_a_new_workspace_shows_every_key_there_is(
     assert set(keys(model)) - shown == set()
 
 
+def test_a_new_workspace_has_no_file_that_nothing_reads(place: Workspace) -> None:
+    files = {str(path.relative_to(place.folder)) for path in place.folder.rglob("*") if path.is_file()}
+    assert files == {"secscan.toml", "scope.toml", "inventory/example.toml", ".gitignore", "probes.jsonl"}
+
+
 def test_only_the_owner_may_read_what_shows_where_an_agency_is_weak(place: Workspace) -> None:
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(place.probe_log.stat().st_mode) == 0o600

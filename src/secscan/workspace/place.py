@@ -50,14 +50,6 @@ class Workspace:
         return self.folder / "ca"
 
     @property
-    def known_hosts(self) -> Path:
-        return self.folder / "known_hosts"
-
-    @property
-    def waivers(self) -> Path:
-        return self.folder / "waivers.toml"
-
-    @property
     def database(self) -> Path:
         return self.folder / "secscan.db"
 

@@ -19,8 +19,6 @@ def write_new(folder: Path, *, today: date) -> Workspace:
         place.settings: _SETTINGS,
         place.scope: _SCOPE.replace("EXPIRES", (today + timedelta(days=365)).isoformat()),
         place.inventory / "example.toml": _AGENCY,
-        place.waivers: _WAIVERS,
-        place.known_hosts: _KNOWN_HOSTS,
         place.folder / ".gitignore": _GITIGNORE,
     }
     taken = [path for path in (*files, place.probe_log, place.database) if path.exists() or path.is_symlink()]
@@ -47,8 +45,8 @@ def write_new(folder: Path, *, today: date) -> Workspace:
 _SETTINGS = """\
 # The settings of this workspace. Lines that begin with "#" and no blank are keys with an example; take the "#" off.
 
-# The baseline that agencies are held to: "network" (what is seen over the network) or "baseline" (that, patches
-# and backups), or one of your own in profiles/. See: secscan profiles list
+# The baseline that agencies are held to: "network" (what is seen over the network), "baseline" (the same three
+# domains, until patches and backups join them), or one of your own in profiles/. See: secscan profiles list
 profile = "network"
 
 # The language of pages and messages: "en" or "vi".
@@ -187,15 +185,6 @@ role = "mail"
   [[host.service]]
   port = 25
   tls = "optional"
-"""
-
-_WAIVERS = """\
-# Findings that somebody took the responsibility for: which, why, who asked, who agreed, and until when.
-# There are none yet.
-"""
-
-_KNOWN_HOSTS = """\
-# The SSH host keys that were verified, in the form of OpenSSH.
 """
 
 _GITIGNORE = """\
