@@ -49,8 +49,8 @@ def workers_by_default() -> int:
 def cost_without_nmap() -> str:
     """What is lost where nmap is missing, and what to do."""
     return _(
-        "ports are found by a plain connect scan: no version detection, no SYN scan, a shorter list of ports; "
-        "install the package nmap"
+        "ports are found by a plain connect scan of a shorter list, and only services that speak first (SSH, SMTP, "
+        "MySQL and their like) say what they are; install the package nmap"
     )
 
 
