@@ -278,7 +278,7 @@ def name(seen: Observation[ChainFacts], service: Service, host: Host) -> Iterato
                 yield unknown(
                     Reason.NOT_COLLECTED,
                     "The inventory has no name for this service to compare; the certificate is for {names} and not "
-                    "for the address. Declare names of the host, or server_names of the service.",
+                    "for the address. Declare names of the host, or server_names of the service, or audit it by its name.",
                     object=slot,
                     names=_names_in(own),
                 )

@@ -323,7 +323,7 @@ NAMES = [
         "no name declared: not for the address",
         server,
         UNKNOWN,
-        "Declare names",
+        "or audit it by its name",
         reason=Reason.NOT_COLLECTED,
         service=UNNAMED,
         host=a_host(names=()),
