@@ -12,17 +12,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
+#: The file that says that a folder is a demo's, and may be removed for the next.
+MARKER = ".secscan-demo"
+
 #: Exit codes of a scan that went well: clean, findings, too little seen.
 WENT_WELL = (0, 1, 3)
 
 
 def main(folder: Path) -> int:
     if folder.exists():
-        if not (folder / "secscan.toml").is_file():
+        # A secscan.toml is in every workspace, also in one that somebody works with.
+        if not (folder / MARKER).is_file():
             sys.stderr.write(f"{folder} is no demo of ours; name another folder or remove it\n")
             return 2
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
+    (folder / MARKER).touch()
     began = time.monotonic()
     try:
         with lab(folder):

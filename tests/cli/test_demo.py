@@ -147,6 +147,18 @@ def test_nothing_is_left_running(demo: Demo) -> None:
     assert demo.left == {}
 
 
+def test_its_folder_is_marked_as_one_that_may_be_removed(demo: Demo) -> None:
+    assert (demo.folder / ".secscan-demo").is_file()
+
+
+def test_a_workspace_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "secscan.toml").write_text("# mine\n", "utf-8")
+    done = subprocess.run([*DEMO, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no demo of ours" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["secscan.toml"]
+
+
 # --- What it stores ---------------------------------------------------------------------------------------
 
 
