@@ -47,6 +47,17 @@ class TestInventory:
         for words in ("one.toml:", "critcality", "'criticality'", "scope.toml:", "127.20.0.0/99", "role"):
             assert words in done.stderr
 
+    def test_an_expired_scope_is_a_mistake(self, workspace: Path, secscan: Secscan) -> None:
+        scope = workspace / "scope.toml"
+        lines = scope.read_text("utf-8").splitlines()
+        (line,) = [n for n, text in enumerate(lines) if text.startswith("expires")]
+        lines[line] = "expires = 2020-01-01"
+        scope.write_text("\n".join(lines), "utf-8")
+        done = secscan("inventory", "check", "-C", workspace)
+        assert done.returncode == 2
+        assert f"scope.toml:{line + 1}:" in done.stderr
+        assert "expired" in done.stderr
+
     def test_list_names_agencies_and_hosts(self, workspace: Path, secscan: Secscan) -> None:
         listed = secscan("inventory", "list", "-C", workspace).stdout
         assert "good-1" in listed

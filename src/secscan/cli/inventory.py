@@ -22,6 +22,7 @@ def command() -> None:
 def check(workspace: str | None) -> None:
     """Name every mistake in the workspace by file, line and key; exit with 2 where there is one."""
     from secscan.cli.parts import find_all_checks, open_workspace
+    from secscan.scope import require_current, utc_now
     from secscan.toml_source import ConfigurationError, Mistake
 
     place = open_workspace(workspace)
@@ -33,7 +34,7 @@ def check(workspace: str | None) -> None:
                 case "settings":
                     place.load_settings()
                 case "scope":
-                    place.load_scope()
+                    require_current(place.load_scope(), utc_now(), path=place.scope)
                 case "inventory":
                     inventory = place.load_inventory()
                     counted = counted_parts(inventory)
