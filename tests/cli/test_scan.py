@@ -133,6 +133,16 @@ class TestInterruption:
         assert done.returncode == 2
         assert "no interrupted run" in done.stderr
 
+    @pytest.mark.parametrize(
+        "option", [("--agency", "two"), ("--profile", "network"), ("--deadline", "5"), ("--no-nmap",)]
+    )
+    def test_what_the_plan_holds_can_not_be_changed(
+        self, scanned: Path, option: tuple[str, ...], secscan: Secscan
+    ) -> None:
+        done = secscan("scan", "-C", scanned, "--resume", *option)
+        assert done.returncode == 2
+        assert option[0] in done.stderr
+
     def test_killing_the_coordinator_alone_leaves_nothing_running(self, workspace: Path) -> None:
         with adopting():
             before = descendants()
@@ -172,6 +182,13 @@ class TestShowing:
         )
         assert {f["check"] for f in found["findings"]} >= {"tls.null", "tls.heartbleed", "tls.tls13"}
 
+    def test_a_check_that_is_not_there_is_answered_with_the_nearest(
+        self, scanned: Path, secscan: Secscan
+    ) -> None:
+        done = secscan("findings", "-C", scanned, "--check", "certificate.expirey")
+        assert done.returncode == 2
+        assert "'certificate.expiry'" in done.stderr
+
     def test_findings_as_csv_have_one_row_each(self, scanned: Path, secscan: Secscan) -> None:
         done = secscan("findings", "-C", scanned, "--format", "csv")
         rows = list(csv.DictReader(io.StringIO(done.stdout.lstrip("\ufeff"))))
@@ -185,6 +202,46 @@ class TestShowing:
         assert done.returncode == 2
         assert "99" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+class TestOutput:
+    """What is shown must neither fail nor be cut short in silence, whatever stands behind standard output."""
+
+    def test_a_terminal_without_the_letters_shows_their_numbers(
+        self, scanned: Path, secscan: Secscan
+    ) -> None:
+        done = secscan("--lang", "vi", "inventory", "list", "-C", scanned, PYTHONIOENCODING="ascii")
+        assert done.returncode == 0, done.stderr
+        assert "T\\u1ec9nh Hai" in done.stdout
+        done = secscan("show", "-C", scanned, PYTHONIOENCODING="ascii")
+        assert done.returncode == 0, done.stderr
+
+    def test_documents_are_utf_8_everywhere(self, scanned: Path, secscan: Secscan) -> None:
+        for arguments in (("findings", "--format", "csv"), ("show", "--format", "json")):
+            usual = secscan(*arguments, "-C", scanned)
+            done = secscan(*arguments, "-C", scanned, PYTHONIOENCODING="ascii")
+            assert done.returncode == 0, done.stderr
+            assert done.stdout == usual.stdout
+
+    @pytest.mark.parametrize(
+        "arguments", [("findings",), ("findings", "--format", "csv"), ("show",), ("checks", "list")]
+    )
+    def test_a_reader_who_leaves_early_is_no_failure(self, scanned: Path, arguments: tuple[str, ...]) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        folder = () if arguments[0] == "checks" else ("-C", str(scanned))
+        command = [sys.executable, "-m", "secscan", *arguments, *folder]
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize("form", ["table", "csv"])
+    def test_a_full_disk_is_told_and_is_no_finding(self, scanned: Path, form: str) -> None:
+        command = [sys.executable, "-m", "secscan", "findings", "-C", str(scanned), "--format", form]
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2
+        assert done.stderr == "standard output: No space left on device\n"
 
 
 class TestReport:

@@ -1,5 +1,6 @@
 """The command line: the only place that prints or exits. Each command is imported when it is asked for."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -87,25 +88,40 @@ def program(lang: str | None) -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """The entry point of ``secscan``; ends the process with the exit code."""
+    from secscan.cli.console import OutputError, prepare_output
+
+    prepare_output()
     try:
-        code = program.main(args, prog_name="secscan", standalone_mode=False)
+        code = _run(args)
+        # What is still held back fails here, where it can be told, and not when the interpreter ends.
+        sys.stdout.flush()
+    except OutputError as e:
+        e.silence()
+        # The reader of our output is gone (`secscan findings | head`): nothing is wrong, nothing can be said.
+        code = 0 if e.reader_is_gone else 2
+        if code:
+            with contextlib.suppress(OutputError):
+                click.echo(str(e), err=True)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run(args: list[str] | None) -> Any:
+    from secscan.cli.console import OutputError, operators_mistake, our_mistake
+
+    try:
+        return program.main(args, prog_name="secscan", standalone_mode=False)
     except click.exceptions.Abort:
-        code = 130
+        return 130
     except KeyboardInterrupt:
-        code = 130
+        return 130
     except click.ClickException as e:
         e.show()
-        code = e.exit_code
-    except BrokenPipeError:
-        # The reader of our output is gone (`secscan findings | head`): nothing is wrong, nothing can be said.
-        sys.stderr.close()
-        code = 0
+        return e.exit_code
+    except OutputError:
+        raise
     except Exception as e:
-        from secscan.cli.console import operators_mistake, our_mistake
-
         if os.environ.get("SECSCAN_DEBUG"):
             raise
         words = operators_mistake(e)
         click.echo(words or our_mistake(e), err=True)
-        code = 2 if words else INTERNAL_ERROR
-    sys.exit(code if isinstance(code, int) else 0)
+        return 2 if words else INTERNAL_ERROR

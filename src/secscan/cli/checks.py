@@ -2,7 +2,7 @@
 
 import click
 
-from secscan.cli.console import out, table
+from secscan.cli.console import out, table, write
 from secscan.cli.options import checks_dir
 from secscan.language import _
 
@@ -25,7 +25,7 @@ def list_checks(checks_dir: str | None, form: str) -> None:
     checks = find_all_checks(checks_dir)
     if form == "json":
         document = [{"id": c.id, "severity": c.severity.word, "claim": _(c.claim)} for c in checks.values()]
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         return
     rows = [(c.id, severity_word(c.severity), _(c.claim)) for c in checks.values()]
     out().print(table("", [_("Check"), _("Severity"), _("What is true when it passes")], rows))
@@ -36,18 +36,11 @@ def list_checks(checks_dir: str | None, form: str) -> None:
 @checks_dir
 def explain(check_id: str, checks_dir: str | None) -> None:
     """One check in full: its claim, why it matters, how to fix it, and what a profile may set."""
-    import difflib
-
-    from secscan.cli.parts import find_all_checks
+    from secscan.cli.parts import find_all_checks, require_check
     from secscan.report.words import severity_word
 
     checks = find_all_checks(checks_dir)
-    if check_id not in checks:
-        near = difflib.get_close_matches(check_id, checks, 1)
-        hint = _(" Did you mean {near!r}?").format(near=near[0]) if near else ""
-        raise click.UsageError(
-            _("There is no check {id!r}.").format(id=check_id) + hint + " " + _("See: secscan checks list")
-        )
+    require_check(check_id, checks)
     check = checks[check_id]
     kinds = ", ".join(sorted(kind.kind for kind in check.observes.values()))
     click.echo(f"{check.id}  ({severity_word(check.severity)})\n")

@@ -1,20 +1,81 @@
 """What the commands share: the terminal, the language, and mistakes in an operator's words."""
 
+import io
 import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from secscan.language import _, use
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Console
     from rich.table import Table
 
 #: Exit codes of the design.
 CLEAN, FINDINGS, USAGE, COVERAGE = 0, 1, 2, 3
+
+
+class OutputError(Exception):
+    """Standard output or standard error can't be written.
+
+    It is no OSError on purpose: Click and Rich take a broken pipe for theirs and end with 1, the code of a finding,
+    and an OSError says nothing of which file failed.
+    """
+
+    def __init__(self, descriptor: int, error: OSError) -> None:
+        what = _("standard output") if descriptor == 1 else _("standard error")
+        super().__init__(_("{what}: {why}").format(what=what, why=error.strerror or error))
+        self._descriptor = descriptor
+        self.reader_is_gone = isinstance(error, BrokenPipeError)
+
+    def silence(self) -> None:
+        """Lets what is still held back go nowhere: the interpreter would fail over it as it ends."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._descriptor)
+        os.close(nowhere)
+
+
+class _Output(io.RawIOBase):
+    """A standard stream that raises OutputError."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except OSError as e:
+            raise OutputError(self._descriptor, e) from e
+
+
+def prepare_output() -> None:
+    """Makes the standard streams raise OutputError, and show the number of a letter that their encoding lacks."""
+    sys.stdout, sys.stderr = (_prepared(stream) for stream in (sys.stdout, sys.stderr))
+
+
+def _prepared(stream: TextIO) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Output(stream.fileno())),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+    )
 
 
 def speak(language: str | None) -> None:
@@ -40,6 +101,13 @@ def _console(*, stderr: bool) -> "Console":
     # Output that is read by a program is not wrapped at 80 columns.
     width = None if stream.isatty() else int(os.environ.get("COLUMNS", "160"))
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
+
+
+def write(document: str) -> None:
+    """Writes CSV, HTML or JSON to standard output: in UTF-8, as they promise, whatever the terminal speaks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(document)
 
 
 def table(
@@ -84,7 +152,8 @@ def operators_mistake(error: Exception) -> str | None:
         if loaded is not None and isinstance(error, tuple(getattr(loaded, name) for name in names)):
             return visible(str(error))
     if isinstance(error, OSError):
-        return visible(_("{what}: {why}").format(what=error.filename or "", why=error.strerror or error))
+        why = error.strerror or str(error)
+        return visible(_("{what}: {why}").format(what=error.filename, why=why) if error.filename else why)
     return None
 
 

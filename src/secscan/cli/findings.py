@@ -1,10 +1,9 @@
 """secscan findings: list findings."""
 
-import sys
-
 import click
 
 from secscan.cli import options
+from secscan.cli.console import write
 from secscan.language import _
 
 
@@ -43,12 +42,16 @@ def command(
 ) -> None:
     """List findings of a run, the gravest first."""
     from secscan.cli import assessment
-    from secscan.cli.parts import open_store, open_workspace, stored, with_children
+    from secscan.cli.parts import open_store, open_workspace, require_check, stored, with_children
     from secscan.model import Outcome, Severity
 
     place = open_workspace(workspace)
     with open_store(place) as store:
         shown = stored(store, place, run)
+    if check is not None:
+        # A check that judged the run may be installed no more.
+        judged = {finding.check for found in shown.judgement.findings.values() for finding in found}
+        require_check(check, {*shown.checks, *judged}, families=True)
     wanted = {Outcome(outcome) for outcome in outcomes} or {Outcome.FAIL}
     least = Severity[severity.upper()]
     among = set(shown.judgement.hosts)
@@ -70,8 +73,8 @@ def command(
     ]
     match form:
         case "json":
-            click.echo(assessment.findings_json(shown, findings), nl=False)
+            write(assessment.findings_json(shown, findings))
         case "csv":
-            sys.stdout.write(assessment.findings_csv(shown, findings))
+            write(assessment.findings_csv(shown, findings))
         case _:
             assessment.print_findings(shown, findings)

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,17 @@ def find_all_checks(folder: str | None, workspace: Workspace | None = None) -> M
     if own is None and workspace is not None and any(workspace.checks.glob("*.py")):
         own = workspace.checks
     return find_checks(folder=own)
+
+
+def require_check(id: str, checks: Collection[str], *, families: bool = False) -> None:
+    """Raises click.UsageError, naming the nearest, where ``id`` is no check and, if asked for, no family of checks."""
+    if id in checks or (families and any(check.startswith(f"{id}.") for check in checks)):
+        return
+    near = difflib.get_close_matches(id, checks, 1)
+    hint = _(" Did you mean {near!r}?").format(near=near[0]) if near else ""
+    raise click.UsageError(
+        _("There is no check {id!r}.").format(id=id) + hint + " " + _("See: secscan checks list")
+    )
 
 
 def open_workspace(folder: str | None) -> Workspace:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from secscan.cli import options
-from secscan.cli.console import out, table
+from secscan.cli.console import out, table, write
 from secscan.language import _, in_use
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def show(name: str, workspace: str | None, form: str) -> None:
     baseline = load_baseline(name, checks, folder=place.profiles if place else None)
     document = _document(baseline)
     if form == "json":
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         return
     click.echo(f"{baseline.title(in_use())} ({baseline.name}, {baseline.hash[:12]})")
     rows = [

@@ -63,9 +63,12 @@ def command(
     from secscan.registry import find_kinds
     from secscan.scope import ProbeLog, require_current, utc_now
 
-    if resume and (agencies or profile):
+    if resume and (agencies or profile or no_nmap or deadline is not None):
         raise click.UsageError(
-            _("--resume goes on with the plan of its run; it takes no --agency or --profile")
+            _(
+                "--resume goes on with the plan of its run; it takes no --agency, --profile, --deadline or "
+                "--no-nmap"
+            )
         )
     # systemd and kill end us as Ctrl-C does: in order, with everything kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

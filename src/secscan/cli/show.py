@@ -3,6 +3,7 @@
 import click
 
 from secscan.cli import options
+from secscan.cli.console import write
 from secscan.language import _
 
 
@@ -20,7 +21,7 @@ def command(run: int | None, workspace: str | None, form: str) -> None:
         shown = stored(store, place, run)
         info = store.run(shown.judgement.stamp.run or 0)
     if form == "json":
-        click.echo(assessment.as_json(shown), nl=False)
+        write(assessment.as_json(shown))
         return
     when = clock(place)
     ended = when(info.finished_at) if info.finished_at else "-"
