@@ -5,6 +5,8 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Secscan, as_json
 from tests.lab.fleet import RunningFleet
 
@@ -97,6 +99,27 @@ def test_a_name_that_does_not_resolve_is_unknown_and_no_crash(secscan: Secscan) 
 
 def test_nonsense_is_a_usage_error(secscan: Secscan) -> None:
     done = secscan("audit", "http://example/")
+    assert done.returncode == 2
+    assert "is no target" in done.stderr
+
+
+@pytest.mark.parametrize("ports", ["", "0", "0-80", "70000", "ssh", "top-", "top-0"])
+def test_ports_that_are_none_are_a_usage_error(ports: str, secscan: Secscan) -> None:
+    done = secscan("audit", "127.20.50.99", "--ports", ports)
+    assert done.returncode == 2
+    assert "--ports" in done.stderr
+
+
+def test_the_favourite_ports_and_more_can_be_asked_for(fleet: RunningFleet, secscan: Secscan) -> None:
+    address, port = target(fleet, "bad-1").split(":")
+    document = as_json(secscan("audit", address, "--ports", f"top-3,{port}", "--format", "json"))
+    assert int(port) in {f["subject"]["port"] for f in document["findings"]}
+
+
+@pytest.mark.parametrize("odd", ["0x7f000001", "a.0x7f", "127.1", "2130706433", "a..b", "-a.example"])
+def test_an_address_in_disguise_is_no_target(odd: str, secscan: Secscan) -> None:
+    """inet_aton() and the resolver read some of them as addresses."""
+    done = secscan("audit", "--ports", "1", "--", odd)
     assert done.returncode == 2
     assert "is no target" in done.stderr
 

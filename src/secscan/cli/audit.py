@@ -1,7 +1,6 @@
 """secscan audit: one-off, no workspace."""
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from secscan.cli import options
+from secscan.cli.console import write
 from secscan.language import _
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     show_default=True,
 )
 @click.option(
-    "--ports", metavar="PORTS", help="Ports to look at, such as 22,443,8000-8100; default: the top 1000."
+    "--ports",
+    metavar="PORTS",
+    help="Ports to look at, such as 22,443,8000-8100 or top-100; default: top-1000.",
 )
 @click.option(
     "--scope", "scope_file", metavar="FILE", type=click.Path(path_type=Path), help="A scope to stay in."
@@ -87,13 +89,14 @@ def command(
     from secscan.cli import assessment
     from secscan.cli.parts import find_all_checks, probe_log, warn_without_nmap, workers_by_default
     from secscan.cli.progress import showing
+    from secscan.collection.ports import PortListError, parse_ports, top_ports
     from secscan.engine.judging import judge_fleet
     from secscan.engine.looking import look
     from secscan.engine.protocol import CollectionSettings, Setup
     from secscan.engine.references import references
     from secscan.engine.stamping import stamp
     from secscan.engine.targets import MOST_ADDRESSES, TargetError, inventory_of, parse_targets
-    from secscan.facts.ports import port_ranges, ports_in
+    from secscan.facts.ports import port_ranges
     from secscan.scope import ProbeLog, load_scope, scope_document
     from secscan.workspace import read_anchors
 
@@ -103,9 +106,9 @@ def command(
         raise click.UsageError(str(e)) from e
     if ports is not None:
         try:
-            ports_in(ports)
-        except ValueError:
-            raise click.BadParameter(_("write ports as 22,443,8000-8100"), param_hint="--ports") from None
+            parse_ports(ports, top_ports)
+        except PortListError as e:
+            raise click.BadParameter(str(e), param_hint="--ports") from None
     checks = find_all_checks(checks_dir)
     baseline = _baseline_for(load_baseline(profile or "network", checks), domains, named)
     private = [der for file in anchors for der in read_anchors(file)]
@@ -146,11 +149,11 @@ def command(
     shown = assessment.Shown(judgement, inventory, baseline, checks)
     match form:
         case "json":
-            click.echo(assessment.as_json(shown), nl=False)
+            write(assessment.as_json(shown))
         case "csv":
-            sys.stdout.write(assessment.as_csv(shown))
+            write(assessment.as_csv(shown))
         case "html":
-            click.echo(assessment.as_html(shown))
+            write(assessment.as_html(shown) + "\n")
         case _:
             assessment.print_audit(shown)
     ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage))

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 
 from secscan.facts.ports import ports_in
 from secscan.model import Agency, ExpectedService, Host, Inventory, Membership, Service
-from secscan.scope import canonical_address
+from secscan.scope import canonical_address, canonical_name
 
 #: More addresses than this want a written scope: a slip in a prefix length must not probe a country.
 MOST_ADDRESSES = 256
 
 AGENCY = "audit"
-
-_NAME = re.compile(
-    r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
-)
 
 
 class TargetError(ValueError):
@@ -84,12 +80,10 @@ def _parse(text: str, limit: int | None) -> list[Named]:
         return [Named(canonical_address(host), True, ports)]
     except ValueError:
         pass
-    name = host.lower().rstrip(".")
-    if not name.isascii():
-        name = _ascii(name, text)
-    if not _NAME.fullmatch(name) or re.fullmatch(r"[0-9.]+", name):
-        raise _unreadable(text)
-    return [Named(name, False, ports)]
+    try:
+        return [Named(canonical_name(host), False, ports)]
+    except ValueError:
+        raise _unreadable(text) from None
 
 
 def _network(text: str, limit: int | None) -> list[Named]:
@@ -124,15 +118,6 @@ def _ports(text: str | None, whole: str) -> tuple[int, ...]:
     if not numbers or 0 in numbers:
         raise _unreadable(whole)
     return tuple(sorted(numbers))
-
-
-def _ascii(name: str, text: str) -> str:
-    import idna
-
-    try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        raise _unreadable(text) from None
 
 
 def _unreadable(text: str) -> TargetError:
