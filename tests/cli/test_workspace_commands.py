@@ -67,6 +67,42 @@ class TestInventory:
         assert "Tỉnh Hai" in secscan("--lang", "vi", "inventory", "list", "-C", workspace).stdout
 
 
+class TestLanguage:
+    """--lang, else the workspace's own, else the environment's. The lab's second agency is "Tỉnh Hai" in Vietnamese."""
+
+    @pytest.mark.parametrize(
+        ("lang", "setting", "environment", "vietnamese"),
+        [
+            (None, None, "C.UTF-8", False),
+            (None, None, "vi_VN.UTF-8", True),
+            (None, "vi", "C.UTF-8", True),
+            (None, "en", "vi_VN.UTF-8", False),
+            ("en", "vi", "vi_VN.UTF-8", False),
+            ("vi", "en", "C.UTF-8", True),
+        ],
+    )
+    def test_who_decides(
+        self,
+        workspace: Path,
+        lang: str | None,
+        setting: str | None,
+        environment: str,
+        vietnamese: bool,
+        secscan: Secscan,
+    ) -> None:
+        settings = workspace / "secscan.toml"
+        if setting:
+            settings.write_text(f'language = "{setting}"\n' + settings.read_text("utf-8"), "utf-8")
+        arguments = ("--lang", lang) if lang else ()
+        done = secscan(
+            *arguments, "inventory", "list", "-C", workspace, LC_ALL="", LC_MESSAGES="", LANG=environment
+        )
+        assert ("Tỉnh Hai" in done.stdout) == vietnamese, done.stderr
+
+    def test_one_that_it_does_not_speak_is_a_usage_error(self, secscan: Secscan) -> None:
+        assert secscan("--lang", "xx", "checks", "list").returncode == 2
+
+
 class TestChecks:
     def test_there_are_as_many_as_promised(self, secscan: Secscan) -> None:
         listed = as_json(secscan("checks", "list", "--format", "json"))

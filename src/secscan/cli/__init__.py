@@ -71,7 +71,11 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say the version."
 )
-@click.option("--lang", metavar="LANGUAGE", help="en or vi; default: from LANG.")
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "vi"]),
+    help="Default: from secscan.toml where there is one, else from LANG.",
+)
 def program(lang: str | None) -> None:
     """How well each agency's servers are protected, and the proof of it.
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from secscan.cli import options
 from secscan.cli.console import CLEAN, USAGE, out, table
 from secscan.cli.inventory import counted_parts
 from secscan.language import _, plural
+
+if TYPE_CHECKING:
+    from secscan.workspace import Workspace
 
 #: Distribution -> what it is for, in words of the operator's.
 LIBRARIES = {
@@ -27,7 +31,10 @@ LIBRARIES = {
 @click.pass_context
 def command(ctx: click.Context, workspace: str | None) -> None:
     """What is installed, what is missing, and what that costs. Looks at no host."""
-    rows = [*_machine(), *_libraries(), *_workspace(workspace)]
+    from secscan.cli.parts import workspace_around
+
+    place = workspace_around(workspace)
+    rows = [*_machine(), *_libraries(), *_workspace(place)]
     marks = {True: _("ok"), None: _("note"), False: _("missing")}
     shown = [(marks[fine], what, found, cost) for fine, what, found, cost in rows]
     out().print(table("", ["", _("What"), _("Found"), _("What that means")], shown))
@@ -61,15 +68,13 @@ def _libraries() -> Iterator[_Row]:
             yield False, name, _("not found"), _("needed for: {purpose}").format(purpose=_(purpose))
 
 
-def _workspace(folder: str | None) -> Iterator[_Row]:
+def _workspace(place: "Workspace | None") -> Iterator[_Row]:
     from datetime import UTC, datetime
 
     from secscan.inventory import load_inventory
     from secscan.scope import load_scope
     from secscan.toml_source import ConfigurationError
-    from secscan.workspace import around
 
-    place = around(folder)
     if place is None:
         yield None, _("workspace"), _("none here"), _("audits need none; for scans: secscan init DIR")
         return

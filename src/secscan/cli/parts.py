@@ -1,5 +1,6 @@
 """What commands put together before they work: checks, baselines, workspaces, stores. Imported by them lazily."""
 
+import contextlib
 import difflib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.check import Check
-from secscan.language import _
+from secscan.language import _, use
 from secscan.model import Inventory
 from secscan.registry import find_checks
 from secscan.report import formats
-from secscan.workspace import Workspace, find_workspace
+from secscan.toml_source import ConfigurationError, read_toml
+from secscan.workspace import Workspace, around, find_workspace
 
 if TYPE_CHECKING:
     from secscan.cli.assessment import Shown
@@ -41,8 +43,29 @@ def require_check(id: str, checks: Collection[str], *, families: bool = False) -
 
 
 def open_workspace(folder: str | None) -> Workspace:
-    """The workspace named, or the one around the working directory. Raises WorkspaceError."""
-    return find_workspace(Path(folder) if folder else Path.cwd())
+    """The workspace named, or the one around the working directory, in its language. Raises WorkspaceError."""
+    place = find_workspace(Path(folder) if folder else Path.cwd())
+    _speak_as(place)
+    return place
+
+
+def workspace_around(folder: str | None) -> Workspace | None:
+    """As open_workspace, for commands that need none: None where there is none around the working directory."""
+    place = around(folder)
+    if place is not None:
+        _speak_as(place)
+    return place
+
+
+def _speak_as(place: Workspace) -> None:
+    """Speaks the language that secscan.toml names: it outdoes the environment, and --lang outdoes both."""
+    if click.get_current_context().find_root().params.get("lang"):
+        return
+    # Mistakes in the file are told by whoever reads it next. A language it does not name is left as it is.
+    with contextlib.suppress(ConfigurationError):
+        language = read_toml(place.settings).data.get("language")
+        if language == place.load_settings().language:
+            use(language)
 
 
 def open_store(workspace: Workspace, *, create: bool = False) -> "Store":

@@ -23,10 +23,9 @@ def command() -> None:
 def list_profiles(workspace: str | None) -> None:
     """Every baseline: those that come with secscan, and the workspace's own."""
     from secscan.baseline import available_profiles, load_baseline
-    from secscan.cli.parts import find_all_checks
-    from secscan.workspace import around
+    from secscan.cli.parts import find_all_checks, workspace_around
 
-    place = around(workspace)
+    place = workspace_around(workspace)
     folder = place.profiles if place else None
     checks = find_all_checks(None, place)
     rows = []
@@ -44,12 +43,11 @@ def list_profiles(workspace: str | None) -> None:
 def show(name: str, workspace: str | None, form: str) -> None:
     """One baseline as it counts: domains, rules, severities, limits, caps and grades."""
     from secscan.baseline import load_baseline
-    from secscan.cli.parts import find_all_checks
+    from secscan.cli.parts import find_all_checks, workspace_around
     from secscan.model import Severity
     from secscan.report.words import severity_word
-    from secscan.workspace import around
 
-    place = around(workspace)
+    place = workspace_around(workspace)
     checks = find_all_checks(None, place)
     baseline = load_baseline(name, checks, folder=place.profiles if place else None)
     document = _document(baseline)

@@ -19,7 +19,7 @@ from secscan.language import _, in_use
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to.",
 )
-@click.option("--lang", "language", metavar="LANGUAGE", help="en or vi; default: the language in use.")
+@click.option("--lang", "language", type=click.Choice(["en", "vi"]), help="Default: the language in use.")
 @click.option("--run", type=int, help="The run; default: the newest that was finished.")
 def command(
     workspace: str | None, agencies: tuple[str, ...], folder: Path, language: str | None, run: int | None
