@@ -24,7 +24,7 @@ setup-system: ## install the system packages that tests and the demo can use (De
 	sh tools/setup-system
 
 demo: setup ## start a lab of real servers, scan it, write scorecards into demo/
-	$(BIN)/python -m tests.lab.demo demo
+	$(BIN)/python tools/demo.py demo
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest

@@ -2,8 +2,9 @@
 
 No check here sends a packet: they judge what the port scan saw. A *filtered* port is one the scanner could not
 reach. Where the claim is about reach ("no database answers"), filtered is as good as closed, from where the scan
-ran and only from there. Where the claim is that something works ("every declared service answers"), filtered
-tells nothing.
+ran and only from there; unless the inventory declares a service there: then something is known to be behind the
+filter, and what it is can't be told. Where the claim is that something works ("every declared service answers"),
+filtered tells nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -225,122 +226,130 @@ class SmallServicesLimits(ReachLimits):
 
 
 @check("port.remote-login", severity=Severity.HIGH)
-def remote_login(seen: Observation[PortFacts], limits: RemoteLoginLimits) -> Iterator[Verdict]:
+def remote_login(seen: Observation[PortFacts], limits: RemoteLoginLimits, host: Host) -> Iterator[Verdict]:
     """No telnet, rlogin, rsh or rexec server was recognised on any port that was asked.
 
-    Why: These protocols carry passwords and whole sessions unencrypted, and rlogin and rsh believe the address a
-    client claims to have. Whoever is on the way reads along and can take the session over. A server is recognised
-    by what it answers; where that was not identified, by its port number. An SSH server on port 23 is no telnet,
-    a telnet server on port 2323 is one. The check sends nothing: it judges what the port scan saw, and a filtered
-    port counts as not reachable from where the scan ran.
+    Why: These protocols carry passwords and whole sessions unencrypted, and rlogin and rsh believe the
+    address a client claims to have. Whoever is on the way reads along and can take the session over. A server
+    is recognised by what it answers; where that was not identified, by its port number. An SSH server on port
+    23 is no telnet, a telnet server on port 2323 is one. The check sends nothing: it judges what the port
+    scan saw, and a filtered port counts as not reachable from where the scan ran, unless the inventory
+    declares a service there.
 
     Fix: Stop and remove the server (systemctl disable --now telnet.socket; on network equipment: no telnet) and
     use SSH. Where old equipment knows nothing else, allow it only from a management network.
     """
-    yield from _reach(seen.facts, limits, REMOTE_LOGIN, encrypted_counts=False)
+    yield from _reach(seen.facts, limits, host, REMOTE_LOGIN, encrypted_counts=False)
 
 
 @check("port.file-transfer", severity=Severity.MEDIUM)
-def file_transfer(seen: Observation[PortFacts], limits: FileTransferLimits) -> Iterator[Verdict]:
+def file_transfer(seen: Observation[PortFacts], limits: FileTransferLimits, host: Host) -> Iterator[Verdict]:
     """No FTP or TFTP server that starts unencrypted was recognised on any port that was asked.
 
-    Why: FTP sends passwords and files in the clear unless every client asks for TLS (RFC 4217), which the port
-    scan can't see the server insist on; TFTP has neither passwords nor encryption. FTP inside TLS from the first
-    byte is not counted. The check sends nothing: it judges what the port scan saw, and a filtered port counts as
-    not reachable from where the scan ran.
+    Why: FTP sends passwords and files in the clear unless every client asks for TLS (RFC 4217), which the
+    port scan can't see the server insist on; TFTP has neither passwords nor encryption. FTP inside TLS from
+    the first byte is not counted. The check sends nothing: it judges what the port scan saw, and a filtered
+    port counts as not reachable from where the scan ran, unless the inventory declares a service there.
 
     Fix: Offer SFTP (part of OpenSSH) or HTTPS instead and stop the FTP server. If FTP must stay, make TLS
     mandatory (vsftpd: ssl_enable=YES, force_local_logins_ssl=YES, force_local_data_ssl=YES) and limit who
     reaches it.
     """
-    yield from _reach(seen.facts, limits, FILE_TRANSFER, encrypted_counts=False)
+    yield from _reach(seen.facts, limits, host, FILE_TRANSFER, encrypted_counts=False)
 
 
 @check("port.remote-desktop", severity=Severity.HIGH)
-def remote_desktop(seen: Observation[PortFacts], limits: RemoteDesktopLimits) -> Iterator[Verdict]:
+def remote_desktop(
+    seen: Observation[PortFacts], limits: RemoteDesktopLimits, host: Host
+) -> Iterator[Verdict]:
     """No remote desktop server (RDP, VNC, X11, Radmin, pcAnywhere, TeamViewer) was recognised on any port asked.
 
-    Why: A desktop reachable from the network is one guessed password or one unpatched flaw away from full control;
-    exposed RDP is among the most frequent ways in for ransomware (CISA, #StopRansomware Guide, 2023). The check
-    sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable from where the
-    scan ran.
+    Why: A desktop reachable from the network is one guessed password or one unpatched flaw away from full
+    control; exposed RDP is among the most frequent ways in for ransomware (CISA, #StopRansomware Guide,
+    2023). The check sends nothing: it judges what the port scan saw, and a filtered port counts as not
+    reachable from where the scan ran, unless the inventory declares a service there.
 
     Fix: Let the firewall admit remote desktops only from a VPN or a management network, with a second factor.
     Switch off what nobody uses.
     """
-    yield from _reach(seen.facts, limits, REMOTE_DESKTOP)
+    yield from _reach(seen.facts, limits, host, REMOTE_DESKTOP)
 
 
 @check("port.management", severity=Severity.HIGH)
-def management(seen: Observation[PortFacts], limits: ManagementLimits) -> Iterator[Verdict]:
+def management(seen: Observation[PortFacts], limits: ManagementLimits, host: Host) -> Iterator[Verdict]:
     """No management interface (WinRM, vSphere, Docker, Kubernetes, Webmin and the like) was recognised on any port asked.
 
-    Why: Management interfaces give whoever gets in the whole machine, often many machines. NSA and CISA advise to
-    keep them off every network but one for administration (CISA BOD 23-02). SNMP and IPMI speak UDP: they are
-    counted where the baseline has the scan ask their ports. The check sends nothing: it judges what the port scan
-    saw, and a filtered port counts as not reachable from where the scan ran.
+    Why: Management interfaces give whoever gets in the whole machine, often many machines. They belong in a
+    network of their own (CISA Binding Operational Directive 23-02 takes them off the Internet for US
+    agencies). SNMP and IPMI speak UDP: they count by their numbers where the baseline has the scan ask them.
+    The check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable
+    from where the scan ran, unless the inventory declares a service there.
 
     Fix: Bind the interface to a management network or to localhost, and let the firewall admit it only from there.
     """
-    yield from _reach(seen.facts, limits, MANAGEMENT)
+    yield from _reach(seen.facts, limits, host, MANAGEMENT)
 
 
 @check("port.database", severity=Severity.HIGH)
-def database(seen: Observation[PortFacts], limits: DatabaseLimits) -> Iterator[Verdict]:
+def database(seen: Observation[PortFacts], limits: DatabaseLimits, host: Host) -> Iterator[Verdict]:
     """No database or cache server was recognised on any port that was asked.
 
-    Why: Databases belong behind the application that uses them. Reachable ones are found within hours, and caches
-    such as Redis and memcached ask for no password as they come. Whether this one does is not tried here. The
-    check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable from where
-    the scan ran.
+    Why: Databases belong behind the application that uses them. Caches such as Redis and memcached often ask
+    for no password at all; whether this one does is not tried here. The check sends nothing: it judges what
+    the port scan saw, and a filtered port counts as not reachable from where the scan ran, unless the
+    inventory declares a service there.
 
     Fix: Bind the server to localhost or the application network (listen_addresses, bind-address, bind) and let
     the firewall admit only the application's hosts.
     """
-    yield from _reach(seen.facts, limits, DATABASES)
+    yield from _reach(seen.facts, limits, host, DATABASES)
 
 
 @check("port.file-sharing", severity=Severity.HIGH)
-def file_sharing(seen: Observation[PortFacts], limits: FileSharingLimits) -> Iterator[Verdict]:
+def file_sharing(seen: Observation[PortFacts], limits: FileSharingLimits, host: Host) -> Iterator[Verdict]:
     """No file sharing or its helpers (SMB, NetBIOS, Windows RPC, NFS, AFP, rsync, iSCSI) was recognised on any port asked.
 
-    Why: These protocols were made for one trusted network. Worms have crossed whole countries through reachable
-    SMB (WannaCry and NotPetya, 2017), and NFS and rsync often serve files to whoever asks. The check sends
-    nothing: it judges what the port scan saw, and a filtered port counts as not reachable from where the scan ran.
+    Why: These protocols were made for one trusted network. Worms have crossed whole countries through
+    reachable SMB (WannaCry and NotPetya, 2017), and NFS and rsync often serve files to whoever asks. The
+    check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable from
+    where the scan ran, unless the inventory declares a service there.
 
     Fix: Let the firewall admit file sharing only from the hosts that need it, and switch it off on all others.
     """
-    yield from _reach(seen.facts, limits, FILE_SHARING)
+    yield from _reach(seen.facts, limits, host, FILE_SHARING)
 
 
 @check("port.cleartext-mail", severity=Severity.LOW)
-def cleartext_mail(seen: Observation[PortFacts], limits: MailAccessLimits) -> Iterator[Verdict]:
+def cleartext_mail(seen: Observation[PortFacts], limits: MailAccessLimits, host: Host) -> Iterator[Verdict]:
     """No POP3 or IMAP server that starts unencrypted was recognised on any port that was asked.
 
     Why: On these ports a session begins in the clear and may be upgraded (STARTTLS). Somebody on the way can
-    suppress the upgrade, and a client that is not strict then sends its password readable. RFC 8314 asks for TLS
-    from the first byte instead. Whether the server demands the upgrade is not tried here, so this is a low
-    finding. The check sends nothing: it judges what the port scan saw, and a filtered port counts as not
-    reachable from where the scan ran.
+    suppress the upgrade, and a client that is not strict then sends its password readable. RFC 8314 asks for
+    TLS from the first byte instead. Whether the server demands the upgrade is not tried here, so this is a
+    low finding. The check sends nothing: it judges what the port scan saw, and a filtered port counts as not
+    reachable from where the scan ran, unless the inventory declares a service there.
 
     Fix: Offer IMAP on port 993 and POP3 on port 995 with TLS from the first byte, move the clients there, and
     close ports 143 and 110.
     """
-    yield from _reach(seen.facts, limits, MAIL_ACCESS, encrypted_counts=False)
+    yield from _reach(seen.facts, limits, host, MAIL_ACCESS, encrypted_counts=False)
 
 
 @check("port.small-services", severity=Severity.LOW)
-def small_services(seen: Observation[PortFacts], limits: SmallServicesLimits) -> Iterator[Verdict]:
+def small_services(
+    seen: Observation[PortFacts], limits: SmallServicesLimits, host: Host
+) -> Iterator[Verdict]:
     """No echo, discard, systat, daytime, netstat, quote, chargen, time or finger server was recognised on any port asked.
 
-    Why: These services of the early Internet have no use today. They tell strangers who is logged in, and echo
-    and chargen can be set on each other or on others (CERT CA-1996-01). That they run shows that nobody looked at
-    what the system starts. The check sends nothing: it judges what the port scan saw, and a filtered port counts
-    as not reachable from where the scan ran.
+    Why: These services of the early Internet have no use today. They tell strangers who is logged in, and
+    echo and chargen can be set on each other or on others (CERT CA-1996-01). That they run shows that nobody
+    looked at what the system starts. The check sends nothing: it judges what the port scan saw, and a
+    filtered port counts as not reachable from where the scan ran, unless the inventory declares a service
+    there.
 
     Fix: Remove them from inetd or xinetd, or switch off "Simple TCP/IP Services" on Windows.
     """
-    yield from _reach(seen.facts, limits, SMALL_SERVICES)
+    yield from _reach(seen.facts, limits, host, SMALL_SERVICES)
 
 
 # --- What should be there, and nothing else -----------------------------------------------------------
@@ -350,15 +359,15 @@ def small_services(seen: Observation[PortFacts], limits: SmallServicesLimits) ->
 def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Host) -> Iterator[Verdict]:
     """Every open port belongs to a service the inventory declares; on a host that declares none, to the usual ones.
 
-    Why: A service nobody answers for is a service nobody patches. What is open and not declared was forgotten,
-    started by accident, or put there by somebody else. The check sends nothing: it judges what the port scan saw,
-    and speaks only of the ports that were asked.
+    Why: A service nobody answers for is a service nobody patches. What is open and not declared was
+    forgotten, started by accident, or put there by somebody else. The check sends nothing: it judges what the
+    port scan saw, and speaks only of the ports that were asked.
 
     Fix: Stop the service or close its port in the firewall. If it is meant, declare it in the inventory of its
     host, so that it is known who wanted it and what for.
     """
     facts = seen.facts
-    declared = {(s.service.transport, s.service.port) for s in host.services}
+    declared = _declared(host)
     expected = declared or {("tcp", port) for port in limits.usual}
     surplus = [p for p in facts.ports if (p.transport, p.port) not in expected]
     gaps = [
@@ -401,15 +410,15 @@ def expected_service(seen: Observation[PortFacts], limits: PortLimits, host: Hos
     """Every service the inventory declares accepts connections.
 
     Why: A declared service that is closed is down, was moved without anybody saying so, or was declared by
-    mistake; all three make what this report says of it untrue. A filtered port tells nothing, since a firewall
-    may admit others and not the scanner. The check sends nothing: it judges what the port scan saw.
+    mistake; all three make what this report says of it untrue. A filtered port tells nothing, since a
+    firewall may admit others and not the scanner. The check sends nothing: it judges what the port scan saw.
 
     Fix: Start the service, or remove it from the inventory if it is gone for good.
     """
     tarpit = _is_tarpit(seen.facts, limits)
     identified = {(p.transport, p.port) for p in seen.facts.ports if _is_identified(p)}
-    declared = sorted({(s.service.transport, s.service.port) for s in host.services})
-    for transport, port in declared:
+    declared = _declared(host)
+    for transport, port in sorted(declared):
         name = f"{transport}/{port}"
         match seen.facts.status(transport, port):
             case PortStatus.OPEN if tarpit and (transport, port) not in identified:
@@ -434,31 +443,40 @@ def expected_service(seen: Observation[PortFacts], limits: PortLimits, host: Hos
 
 
 @check("port.count", severity=Severity.LOW)
-def count(seen: Observation[PortFacts], limits: CountLimits) -> Iterator[Verdict]:
+def count(seen: Observation[PortFacts], limits: CountLimits, host: Host) -> Iterator[Verdict]:
     """No more TCP ports are open than one server should need.
 
     Why: Each open port is one more program to patch and one more way in. A server that does one thing, and is
     administered by SSH, needs a handful; a number far beyond that is a machine that does everything, or one
-    without a firewall. The check sends nothing: it judges what the port scan saw, and speaks only of the ports
-    that were asked.
+    without a firewall. The check sends nothing: it judges what the port scan saw, and speaks only of the
+    ports that were asked.
 
     Fix: Stop what nobody uses, let services that only the machine itself uses listen on localhost, and put a
     firewall in front that admits what is declared.
     """
     facts = seen.facts
-    tarpit = list(_tarpit_verdicts(facts, limits))
     opened = len(facts.open("tcp"))
-    if tarpit:
-        yield from tarpit
-    elif opened > limits.most:
+    hidden = _hidden(facts, host, {"tcp"})
+    gaps = [*_tarpit_verdicts(facts, limits), *_too_few_asked(facts, limits)]
+    if opened + len(hidden) > limits.most:
+        gaps.append(
+            unknown(
+                Reason.TIMED_OUT,
+                "{count} TCP ports are open and {hidden} more are declared and gave no answer; {most} may be open.",
+                count=opened,
+                hidden=len(hidden),
+                most=limits.most,
+            )
+        )
+    if opened > limits.most and not _is_tarpit(facts, limits):
         yield failed(
             "{count} TCP ports are open, more than {most}: {ports}.",
             count=opened,
             most=limits.most,
             ports=port_ranges({p.port for p in facts.open("tcp")}),
         )
-    elif gaps := list(_too_few_asked(facts, limits)):
-        yield from gaps
+    elif gaps:
+        yield gaps[0]
     else:
         yield passed(
             "Of {asked} TCP ports asked, {count} are open, not more than {most}.",
@@ -478,7 +496,12 @@ _HTTP = frozenset({"http", "https"})
 
 
 def _reach(
-    facts: PortFacts, limits: ReachLimits, family: tuple[Protocol, ...], *, encrypted_counts: bool = True
+    facts: PortFacts,
+    limits: ReachLimits,
+    host: Host,
+    family: tuple[Protocol, ...],
+    *,
+    encrypted_counts: bool = True,
 ) -> Iterator[Verdict]:
     """A failure for each open port of the family, what could not be told, and a pass if there is neither."""
     tarpit = list(_tarpit_verdicts(facts, limits))
@@ -507,10 +530,23 @@ def _reach(
                 protocol=usual,
             )
     listed = {("tcp", port) for port in limits.ports} | {("udp", port) for port in limits.udp_ports}
-    unasked = {place for place in listed if facts.status(*place) is None}
-    gaps = [*tarpit, *_maybe_open({p for p in listed if facts.status(*p) is PortStatus.UNCERTAIN})]
+    # A baseline that lists no UDP port has nobody ask any: a declared name server must not leave all rules unknown.
+    hidden = _hidden(facts, host, {"tcp", "udp"} if limits.udp_ports else {"tcp"})
+    gaps = [*tarpit, *_maybe_open({p for p in listed - hidden if facts.status(*p) is PortStatus.UNCERTAIN})]
+    unasked = {place for place in listed | hidden if facts.status(*place) is None}
     if unasked:
         gaps.append(unknown(Reason.NOT_COLLECTED, "Not asked: {ports}.", ports=_names(unasked)))
+    # One for each, so that a server that was recognised there before is not taken for gone.
+    for transport, port in sorted(hidden - unasked):
+        name = f"{transport}/{port}"
+        gaps.append(
+            unknown(
+                Reason.TIMED_OUT,
+                "{port} is declared and gave no answer, so what is behind it can't be told.",
+                object=name,
+                port=name,
+            )
+        )
     yield from gaps
     if not found and not gaps:
         yield passed(
@@ -519,6 +555,16 @@ def _reach(
             ports=_names(listed),
             count=_asked_count(facts),
         )
+
+
+def _hidden(facts: PortFacts, host: Host, transports: set[str]) -> set[tuple[str, int]]:
+    """The declared ports that may be open, for all that was seen."""
+    told = (PortStatus.OPEN, PortStatus.CLOSED)
+    return {p for p in _declared(host) if p[0] in transports and facts.status(*p) not in told}
+
+
+def _declared(host: Host) -> set[tuple[str, int]]:
+    return {(declared.service.transport, declared.service.port) for declared in host.services}
 
 
 def _by_answer(state: PortState, family: Iterable[Protocol]) -> Protocol | None:

@@ -1,9 +1,12 @@
 """The port checks: each judged on addresses as a scan could have seen them."""
 
+import random
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from secscan.check import Check, Limits, Verdict
 from secscan.checks import port
@@ -60,10 +63,8 @@ def address(
     )
 
 
-def host(*declared: int, transport: str = "tcp") -> Host:
-    return Host(
-        "web", services=tuple(ExpectedService(Service("web", transport, number)) for number in declared)
-    )
+def host(*declared: int) -> Host:
+    return Host("web", services=tuple(ExpectedService(Service("web", "tcp", number)) for number in declared))
 
 
 def judge(
@@ -155,6 +156,26 @@ class TestReach:
     def test_is_unknown_in_a_tarpit(self, check: Check, number: int) -> None:
         seen = address(*(at(n) for n in range(1, 201)))
         assert said(judge(check, seen)) == unknown(Reason.TARPIT)
+
+    @pytest.mark.parametrize("status", [FILTERED, UNCERTAIN])
+    def test_is_unknown_where_a_declared_service_is_hidden(
+        self, check: Check, number: int, status: PortStatus
+    ) -> None:
+        seen = address(at(number, status=status))
+        assert said(judge(check, seen, number)) == unknown(Reason.TIMED_OUT, f"tcp/{number}")
+
+    def test_is_unknown_where_what_is_hidden_is_on_an_odd_port(self, check: Check, number: int) -> None:
+        seen = address(at(12345, status=FILTERED))
+        assert said(judge(check, seen, 12345)) == unknown(Reason.TIMED_OUT, "tcp/12345")
+
+    def test_is_unknown_where_a_declared_port_was_not_asked(self, check: Check, number: int) -> None:
+        assert said(judge(check, address(asked="1-60000"), 60001)) == unknown(Reason.NOT_COLLECTED)
+
+    def test_passes_where_a_declared_service_is_seen_closed(self, check: Check, number: int) -> None:
+        assert said(judge(check, address(), number)) == PASS
+
+    def test_fails_where_the_service_is_declared_all_the_same(self, check: Check, number: int) -> None:
+        assert said(judge(check, address(at(number)), number)) == failing(f"tcp/{number}")
 
 
 @pytest.mark.parametrize(
@@ -258,6 +279,19 @@ def test_a_udp_port_that_counts_by_its_number_is_named_for_its_service() -> None
 def test_a_udp_server_is_recognised_wherever_udp_was_asked() -> None:
     seen = address(at(161, probed("snmp"), transport="udp"), udp="161")
     assert said(judge(port.management, seen)) == failing("udp/161")
+
+
+@pytest.mark.parametrize(
+    ("udp_ports", "expected"),
+    [(frozenset(), PASS), (frozenset({161}), unknown(Reason.NOT_COLLECTED))],
+    ids=["tcp rule", "udp rule"],
+)
+def test_a_declared_udp_service_hides_nothing_from_a_rule_about_tcp(
+    udp_ports: frozenset[int], expected: list[tuple[Outcome, str, Reason | None]]
+) -> None:
+    name_server = Host("dns", services=(ExpectedService(Service("dns", "udp", 53)),))
+    limits = port.ManagementLimits(udp_ports=udp_ports)
+    assert said(port.management(address(), limits, name_server)) == expected
 
 
 def test_no_answer_over_udp_is_open_or_filtered_and_unknown() -> None:
@@ -447,6 +481,16 @@ class TestCount:
         seen = address(*(at(1000 + n) for n in range(opened)))
         assert [v.outcome for v in judge(port.count, seen, limits=port.CountLimits(most=5))] == [outcome]
 
+    @pytest.mark.parametrize(
+        ("hidden", "expected"), [(1, PASS), (2, unknown(Reason.TIMED_OUT))], ids=["at the limit", "above it"]
+    )
+    def test_a_declared_port_that_gave_no_answer_may_be_open(
+        self, hidden: int, expected: list[tuple[Outcome, str, Reason | None]]
+    ) -> None:
+        numbers = range(1000, 1004 + hidden)
+        seen = address(*(at(n, status=OPEN if n < 1004 else FILTERED) for n in numbers))
+        assert said(judge(port.count, seen, *numbers, limits=port.CountLimits(most=5))) == expected
+
     @pytest.mark.parametrize("status", [CLOSED, FILTERED, UNCERTAIN])
     def test_counts_only_what_is_open(self, status: PortStatus) -> None:
         seen = address(*(at(1000 + n, status=status) for n in range(6)))
@@ -482,3 +526,27 @@ def test_an_address_where_nothing_was_asked_earns_no_credit(check: Check) -> Non
 @pytest.mark.parametrize("check", EVERY, ids=lambda c: c.id)
 def test_every_check_says_that_it_sends_nothing(check: Check) -> None:
     assert "The check sends nothing: it judges what the port scan saw" in check.why
+
+
+@pytest.mark.parametrize("check", EVERY, ids=lambda c: c.id)
+@given(seed=st.integers(), opened=st.sampled_from([1, 5, 31, 101, 130]))
+@settings(max_examples=50, deadline=None)
+def test_dropping_the_packets_to_a_declared_service_never_earns_credit(
+    check: Check, seed: int, opened: int
+) -> None:
+    draw = random.Random(seed)
+    telling = [7, 21, 23, 80, 143, 443, 445, 2323, 3389, 5432, 5985, 9200]
+    numbers = draw.sample([*telling, *range(20000, 20000 + opened)], opened)
+    states = [at(number, draw.choice([None, *map(probed, ANSWERS)])) for number in numbers]
+    declared = draw.sample(numbers, draw.randint(1, opened))
+    dropped = draw.choice(declared)
+    after = [at(s.port, status=FILTERED) if s.port == dropped else s for s in states]
+    if earns_credit(judge(check, address(*after), *declared)):
+        assert earns_credit(judge(check, address(*states), *declared))
+
+
+ANSWERS = ("http", "telnet", "ssh", "redis", "ftp", "tcpwrapped")
+
+
+def earns_credit(verdicts: Iterable[Verdict]) -> bool:
+    return all(v.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE) for v in verdicts)

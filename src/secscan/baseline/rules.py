@@ -1,7 +1,8 @@
 """What an agency is held to: the rules that count, their limits, and the numbers of the score."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -74,3 +75,13 @@ class Baseline:
             if PortFacts in rule.check.observes.values():
                 listed.update(getattr(rule.limits, limit, ()))
         return frozenset(listed)
+
+
+def narrowed(baseline: Baseline, domains: Collection[str]) -> Baseline:
+    """The baseline with these of its domains alone, for a look that asks no more; its hash says so."""
+    kept = {name: weight for name, weight in baseline.domains.items() if name in domains}
+    if kept == dict(baseline.domains):
+        return baseline
+    digest = hashlib.sha256(f"{baseline.hash} {' '.join(sorted(kept))}".encode()).hexdigest()
+    rules = tuple(rule for rule in baseline.rules if rule.domain in kept)
+    return replace(baseline, domains=kept, rules=rules, hash=digest)

@@ -1,6 +1,8 @@
 """secscan audit: one-off, no workspace."""
 
+import contextlib
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ from secscan.cli import options
 from secscan.language import _
 
 if TYPE_CHECKING:
+    from secscan.baseline import Baseline
+    from secscan.engine.targets import Named
     from secscan.model import Evidence, Inventory, Record
     from secscan.scope import Scope
 
@@ -31,6 +35,14 @@ if TYPE_CHECKING:
     "--scope", "scope_file", metavar="FILE", type=click.Path(path_type=Path), help="A scope to stay in."
 )
 @options.profile
+@click.option(
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="NAME",
+    help="Only this domain of the baseline (tls, certificates, ports); repeatable. Default: all, and where every "
+    "TARGET names its ports, all but ports.",
+)
 @options.checks_dir
 @click.option(
     "--ca",
@@ -57,6 +69,7 @@ def command(
     ports: str | None,
     scope_file: Path | None,
     profile: str | None,
+    domains: tuple[str, ...],
     checks_dir: str | None,
     anchors: tuple[Path, ...],
     deadline: float,
@@ -80,7 +93,7 @@ def command(
     from secscan.engine.references import references
     from secscan.engine.stamping import stamp
     from secscan.engine.targets import MOST_ADDRESSES, TargetError, inventory_of, parse_targets
-    from secscan.facts.ports import ports_in
+    from secscan.facts.ports import port_ranges, ports_in
     from secscan.scope import load_scope, scope_document
     from secscan.workspace import read_anchors
 
@@ -94,14 +107,17 @@ def command(
         except ValueError:
             raise click.BadParameter(_("write ports as 22,443,8000-8100"), param_hint="--ports") from None
     checks = find_all_checks(checks_dir)
-    baseline = load_baseline(profile or "network", checks)
+    baseline = _baseline_for(load_baseline(profile or "network", checks), domains, named)
     private = [der for file in anchors for der in read_anchors(file)]
     inventory = inventory_of(named)
     scope = load_scope(scope_file) if scope_file else _scope_of(inventory)
     setup = Setup(
         scope=scope_document(scope),
         settings=CollectionSettings(
-            deadline=deadline, ports=ports or "top-1000", nmap=False if no_nmap else None
+            deadline=deadline,
+            ports=ports or "top-1000",
+            needed_ports="" if ports else port_ranges(baseline.ports_to_ask()),
+            nmap=False if no_nmap else None,
         ),
         share=(1, 1),
         probe_log=str(probe_log()),
@@ -136,21 +152,37 @@ def command(
     ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage))
 
 
+def _baseline_for(baseline: "Baseline", domains: Sequence[str], targets: "Sequence[Named]") -> "Baseline":
+    """The domains that are asked for. Whoever names ports asks about them, not about what else a host has open."""
+    from secscan.baseline import narrowed
+
+    for domain in domains:
+        if domain not in baseline.domains:
+            known = ", ".join(baseline.domains)
+            raise click.BadParameter(
+                _("the baseline {baseline} has no domain {domain!r}; it has: {known}").format(
+                    baseline=baseline.name, domain=domain, known=known
+                ),
+                param_hint="--domain",
+            )
+    if domains:
+        return narrowed(baseline, domains)
+    if all(target.ports for target in targets):
+        return narrowed(baseline, [domain for domain in baseline.domains if domain != "ports"])
+    return baseline
+
+
 def _scope_of(inventory: "Inventory") -> "Scope":
     """Exactly the targets named: their addresses, and what their names resolve to now."""
-    import socket
-
-    from secscan.scope import canonical_address, scope_of_addresses
+    from secscan.scope import Refused, resolve_addresses, scope_of_addresses
 
     addresses: set[str] = set()
     for host in inventory.hosts.values():
         addresses.update(host.addresses)
         for name in host.names:
-            try:
-                found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            except OSError:
-                continue  # The look says so: the host is Unobserved(NOT_RESOLVED).
-            addresses.update(canonical_address(str(where[4][0])) for where in found)
+            # A name that leads nowhere is left out here; the look says so: Unobserved(NOT_RESOLVED).
+            with contextlib.suppress(Refused):
+                addresses.update(resolve_addresses(name, timeout=5.0))
     return scope_of_addresses(addresses)
 
 

@@ -52,6 +52,7 @@ def command(
     from secscan.engine import run as runs
     from secscan.engine.protocol import CollectionSettings
     from secscan.engine.references import references
+    from secscan.facts.ports import port_ranges
     from secscan.registry import find_kinds
     from secscan.scope import require_current, utc_now
 
@@ -84,6 +85,7 @@ def command(
         asked = CollectionSettings(
             deadline=deadline or settings.deadline,
             ports=settings.ports,
+            needed_ports=port_ranges(means.baseline.ports_to_ask()),
             version_detection=settings.version_detection,
             nmap=False if no_nmap else None,
         )

@@ -1,13 +1,15 @@
 """All I/O towards hosts. A collector takes a batch of targets and the gate, and yields a record for each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from secscan.model import Record, Target
+from secscan.model import Record
 from secscan.scope import Gate
 
+TargetT = TypeVar("TargetT", contravariant=True)
 
-class Collector(Protocol):
+
+class Collector(Protocol[TargetT]):
     """Sees hosts only through the gate; raises only for its own bugs.
 
     ``collect`` yields at least one Record for each target and each kind it is for, in any order: what could
@@ -20,4 +22,4 @@ class Collector(Protocol):
     @property
     def kinds(self) -> tuple[str, ...]: ...
 
-    def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]: ...
+    def collect(self, targets: Sequence[TargetT], gate: Gate) -> Iterator[Record]: ...

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from secscan.facts import AddressFacts
-from secscan.model import Host, HostTarget, Observation, Reason, Record, Target, Unobserved
+from secscan.model import Host, HostTarget, Observation, Reason, Record, Unobserved
 from secscan.scope import Gate, Refused, canonical_address, utc_now
 
 
@@ -15,17 +15,16 @@ class AddressCollector:
     """
 
     name = "resolver"
-    kinds = (AddressFacts.kind,)
+    kinds: tuple[str, ...] = (AddressFacts.kind,)
 
     def __init__(self, hosts: Mapping[str, Host], *, timeout: float = 5.0) -> None:
         """``timeout`` is in seconds, for each name."""
         self._hosts = hosts
         self._timeout = timeout
 
-    def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
+    def collect(self, targets: Sequence[HostTarget], gate: Gate) -> Iterator[Record]:
         for target in targets:
-            if isinstance(target, HostTarget):
-                yield self._look_up(target, self._hosts[target.host], gate)
+            yield self._look_up(target, self._hosts[target.host], gate)
 
     def _look_up(self, target: HostTarget, host: Host, gate: Gate) -> Record:
         by_name: dict[str, tuple[str, ...]] = {}

@@ -72,9 +72,9 @@ def shards_of(
     known_ports: Mapping[str, tuple[int, ...]],
     recorded: Mapping[str, Sequence[Record]],
 ) -> list[Shard]:
-    """Hosts in batches: a few for each worker, so that none waits long for the last."""
+    """Hosts in batches: one for each worker of a small fleet, where waiting in parallel is all that counts."""
     ordered = sorted(hosts, key=lambda host: host.id)
-    size = max(1, min(MOST_HOSTS_IN_A_SHARD, ceil(len(ordered) / (2 * workers))))
+    size = max(1, min(MOST_HOSTS_IN_A_SHARD, ceil(len(ordered) / workers)))
     batches = [ordered[i : i + size] for i in range(0, len(ordered), size)]
     return [
         Shard(

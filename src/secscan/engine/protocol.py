@@ -33,6 +33,8 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     deadline: float = 60.0
     ports: str = "top-1000"
+    #: Ports that are asked on every host besides: those the baseline's rules have to know.
+    needed_ports: str = ""
     version_detection: bool = True
     #: None: use nmap where it is found.
     nmap: bool | None = None
@@ -112,7 +114,7 @@ def work(shard: Shard) -> Work:
     )
 
 
-def shard(work: Work, kinds: Mapping[str, type[Facts]] = BUILT_IN) -> Shard:
+def shard_of(work: Work, kinds: Mapping[str, type[Facts]] = BUILT_IN) -> Shard:
     return Shard(work.shard, work.hosts, work.known_ports, tuple(from_wire(r, kinds) for r in work.recorded))
 
 

@@ -16,7 +16,7 @@ from secscan.engine.stamping import stamp
 from secscan.evaluation import services
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import settle
-from secscan.inventory import agency_document, inventory_from_documents, inventory_hash
+from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
 from secscan.model import Evidence, Host, Inventory, Judgement, Record
 from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
@@ -61,7 +61,7 @@ def begin(inventory: Inventory, hosts: Sequence[Host], settings: CollectionSetti
     start = RunStart(
         started_at=utc_now(),
         plan=msgspec.to_builtins(plan),
-        inventory={agency: agency_document(inventory, agency) for agency in inventory.agencies},
+        inventory=agency_documents(inventory),
         inventory_hash=inventory_hash(inventory),
         profile=means.baseline.name,
         profile_hash=means.baseline.hash,

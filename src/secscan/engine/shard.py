@@ -6,6 +6,7 @@ difference. What a run has recorded already is handed in, so that a resumed run 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from secscan.collection import Collector
 from secscan.evaluation import endpoints, services
@@ -29,6 +30,8 @@ from secscan.scope import Gate, utc_now
 #: services, but tarpits and some firewalls answer on all of them.
 MOST_UNDECLARED_SERVICES = 64
 
+TargetT = TypeVar("TargetT", HostTarget, AddressTarget, Endpoint)
+
 ENDPOINT_KINDS = (TlsFacts.kind, ChainFacts.kind)
 
 
@@ -49,25 +52,24 @@ class Shard:
 class Collectors:
     """What looks: where hosts are, which ports are open, what speaks TLS."""
 
-    addresses: Collector
-    ports: Collector
-    endpoints: Collector
+    addresses: Collector[HostTarget]
+    ports: Collector[AddressTarget]
+    endpoints: Collector[Endpoint]
 
 
 def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[Record]:
     """Yields a record for each target and kind that ``shard.recorded`` lacks."""
     seen: dict[tuple[Target, str], Record] = {(r.target, r.kind): r for r in shard.recorded}
 
-    def look(collector: Collector, targets: Sequence[Target]) -> Iterator[Record]:
+    def look(collector: Collector[TargetT], targets: Sequence[TargetT]) -> Iterator[Record]:
         missing = [t for t in targets if any((t, kind) not in seen for kind in collector.kinds)]
         for record in _each_accounted_for(collector, missing, gate):
             if (record.target, record.kind) not in seen:
                 seen[record.target, record.kind] = record
                 yield record
 
-    hosts: list[Target] = [HostTarget(host.id) for host in shard.hosts]
-    yield from look(collectors.addresses, hosts)
-    addresses: list[Target] = [
+    yield from look(collectors.addresses, [HostTarget(host.id) for host in shard.hosts])
+    addresses = [
         AddressTarget(record.target.host, address)
         for record in list(seen.values())
         if isinstance(record, Observation) and isinstance(record.facts, AddressFacts)
@@ -75,7 +77,7 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
     ]
     yield from look(collectors.ports, addresses)
 
-    askable: list[Target] = []
+    askable: list[Endpoint] = []
     for host in shard.hosts:
         known = frozenset(shard.known_ports.get(host.id, ()))
         for target, answer in _endpoints(host, known, Evidence(seen)):
@@ -139,7 +141,9 @@ def _addresses(host: Host, evidence: Evidence) -> tuple[str, ...]:
     return ()
 
 
-def _each_accounted_for(collector: Collector, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
+def _each_accounted_for(
+    collector: Collector[TargetT], targets: Sequence[TargetT], gate: Gate
+) -> Iterator[Record]:
     """A collector raises only for its own bugs, and what it leaves out is one: both become Unobserved(BUG)."""
     if not targets:
         return

@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -22,10 +23,11 @@ from secscan.engine.protocol import (
     Work,
     line,
     read_to_worker,
-    shard,
+    shard_of,
     to_wire,
 )
-from secscan.engine.shard import Collectors, collect_shard
+from secscan.engine.shard import Collectors, Shard, collect_shard
+from secscan.facts.ports import port_ranges
 from secscan.model import Host
 from secscan.scope import Gate, ProbeLog, scope_from_document
 
@@ -45,29 +47,40 @@ def main() -> None:
             _do(task, setup.settings, gate, answers)
 
 
-def collectors(hosts: tuple[Host, ...], settings: CollectionSettings) -> Collectors:
-    """The collectors for a shard of these hosts."""
+def collectors(shard: Shard, settings: CollectionSettings) -> Collectors:
+    """The collectors for a shard."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
     from secscan.collection.tls import TlsCollector, TlsSettings
 
-    by_host = {host.id: host.ports for host in hosts if host.ports}
     ports = PortSettings(
-        default_ports=settings.ports,
-        by_host=by_host,
+        default_ports=port_list(settings.ports, [h for h in shard.hosts if not h.ports], shard, settings),
+        by_host={
+            host.id: port_list(host.ports, [host], shard, settings) for host in shard.hosts if host.ports
+        },
         version_detection=settings.version_detection,
         deadline=settings.deadline,
         nmap=settings.nmap,
     )
     return Collectors(
-        addresses=AddressCollector({host.id: host for host in hosts}),
+        addresses=AddressCollector({host.id: host for host in shard.hosts}),
         ports=PortCollector(ports),
         endpoints=TlsCollector(TlsSettings(deadline=settings.deadline)),
     )
 
 
+def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: CollectionSettings) -> str:
+    """The ports to ask on ``hosts``: those wanted, and besides those that the baseline has to know, that are
+    declared, and that were ever seen open. The hosts share one list, so that one run of nmap takes them all.
+    """
+    besides = {s.service.port for host in hosts for s in host.services if s.service.transport == "tcp"}
+    besides.update(port for host in hosts for port in shard.known_ports.get(host.id, ()))
+    return ",".join(filter(None, (wanted, settings.needed_ports, port_ranges(besides))))
+
+
 def _do(task: Work, settings: CollectionSettings, gate: Gate, answers: BinaryIO) -> None:
-    for record in collect_shard(shard(task), collectors(task.hosts, settings), gate):
+    job = shard_of(task)
+    for record in collect_shard(job, collectors(job, settings), gate):
         answers.write(line(Seen(shard=task.shard, record=to_wire(record))))
         answers.flush()
     answers.write(line(Done(shard=task.shard)))

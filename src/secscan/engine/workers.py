@@ -6,6 +6,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -81,7 +82,7 @@ def collect(
                     worker.end()
                     crew.remove(worker)
                     if job:
-                        yield from _after_loss(job, pending, setup)
+                        yield from _after_loss(job, worker.last_words, pending, setup)
     finally:
         for worker in crew:
             worker.end()
@@ -100,11 +101,14 @@ class _Worker:
 
     def __init__(self, setup: Setup, inbox: "queue.Queue[tuple[_Worker, FromWorker | None]]") -> None:
         self.job: _Job | None = None
+        self.last_words = ""
+        # What it says on standard error goes to a file without a name: a pipe that nobody reads would block it.
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - end() closes it, with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "secscan.engine.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("SECSCAN_DEBUG") else subprocess.DEVNULL,
+            stderr=None if os.environ.get("SECSCAN_DEBUG") else self._complaints,
             # A group of its own: it gets no Ctrl-C from the terminal, and ends whole when we say so.
             start_new_session=True,
         )
@@ -123,9 +127,20 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self.last_words = self.last_words or self._read_complaints()
+        self._complaints.close()
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
+
+    def _read_complaints(self) -> str:
+        """The last line on standard error: of a Python that died, its exception."""
+        if self._complaints.closed:
+            return ""
+        size = self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, size - 2000))
+        lines = self._complaints.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
 
     def _write(self, text: bytes) -> None:
         stream = self._process.stdin
@@ -181,7 +196,9 @@ def _readable(message: Seen, kinds: Mapping[str, type[Facts]]) -> Record | None:
         return None
 
 
-def _after_loss(job: _Job, pending: "deque[_Job]", setup: Setup) -> Iterator[Record | ShardDone]:
+def _after_loss(
+    job: _Job, last_words: str, pending: "deque[_Job]", setup: Setup
+) -> Iterator[Record | ShardDone]:
     """Goes on host by host, so that the one that kills workers takes no other with it."""
     recorded = (*job.shard.recorded, *job.seen)
     for host in job.shard.hosts:
@@ -192,7 +209,6 @@ def _after_loss(job: _Job, pending: "deque[_Job]", setup: Setup) -> Iterator[Rec
             pending.append(_Job(alone, losses))
             continue
         gate = Gate(scope_from_document(setup.scope), ProbeLog(None))
-        yield from collect_shard(
-            alone, absentees(Reason.BUG, "the worker that looked at this host died twice"), gate
-        )
+        why = "the worker that looked at this host died twice" + (f": {last_words}" if last_words else "")
+        yield from collect_shard(alone, absentees(Reason.BUG, why), gate)
         yield ShardDone((host.id,))

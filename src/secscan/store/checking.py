@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from secscan.facts import digest
+from secscan.language import _
 from secscan.model import Outcome, Reason, Severity, Subject, finding_id
 from secscan.store import migrations, revisions, tables
 from secscan.store.columns import from_json_text
@@ -26,17 +27,20 @@ ROWS = 1_000
 def check(database: Database) -> list[str]:
     """What is wrong, in plain words."""
     problems = list(_file(database))
-    for part in (_structure, _revision, _facts, _documents, _phrases, _observations, _findings, _intervals):
+    for part in (damage, _revision, _facts, _documents, _phrases, _observations, _findings, _intervals):
         found: list[str] = []
         try:
             with database.reading() as connection:
                 for problem in part(connection):
                     found.append(problem)
                     if len(found) == AT_MOST:
-                        found.append("... and maybe more of this kind")
+                        found.append(_("... and maybe more of this kind"))
                         break
         except StoreError as e:
             found.append(str(e))
+        except UNREADABLE as e:
+            # A damaged text may not even come out of its column.
+            found.append(_("a row can't be read: {problem}").format(problem=e))
         problems += found
     return problems
 
@@ -45,17 +49,17 @@ def _file(database: Database) -> Iterator[str]:
     if database.path is not None and database.path.exists():
         mode = stat.S_IMODE(database.path.stat().st_mode)
         if mode & 0o077:
-            yield f"{database.name} can be read by others (mode {mode:04o}, expected 0600): chmod 600 it"
-
-
-def _structure(connection: Connection) -> Iterator[str]:
-    yield from damage(connection)
+            yield _("{database} can be read by others (mode {mode}, expected 0600): chmod 600 it").format(
+                database=database.name, mode=f"{mode:04o}"
+            )
 
 
 def _revision(connection: Connection) -> Iterator[str]:
     found = revisions.revision(connection)
     if found != migrations.HEAD:
-        yield f"the database has revision {found}, expected {migrations.HEAD}"
+        yield _("the database has revision {found!r}, expected {known!r}").format(
+            found=found, known=migrations.HEAD
+        )
 
 
 def _facts(connection: Connection) -> Iterator[str]:
@@ -63,7 +67,7 @@ def _facts(connection: Connection) -> Iterator[str]:
     every = select(f.c.id, f.c.digest, k.c.name, f.c.version, f.c.packed, f.c.body)
     for row in _stream(connection, every.join_from(f, k, f.c.kind == k.c.id)):
         yield from _compare(
-            f"facts {row.id} (of kind {row.name!r})",
+            _("facts {id} (of kind {kind!r})").format(id=row.id, kind=row.name),
             row.digest,
             partial(_facts_digest, row),
         )
@@ -72,7 +76,7 @@ def _facts(connection: Connection) -> Iterator[str]:
 def _documents(connection: Connection) -> Iterator[str]:
     for row in _stream(connection, select(tables.document)):
         yield from _compare(
-            f"document {row.id}",
+            _("document {id}").format(id=row.id),
             row.digest,
             partial(_document_digest, row),
         )
@@ -80,7 +84,7 @@ def _documents(connection: Connection) -> Iterator[str]:
 
 def _phrases(connection: Connection) -> Iterator[str]:
     for row in _stream(connection, select(tables.phrase)):
-        yield from _compare(f"phrase {row.id}", row.digest, partial(phrase_digest, row.text))
+        yield from _compare(_("text {id}").format(id=row.id), row.digest, partial(phrase_digest, row.text))
 
 
 def _facts_digest(row: Row[Any]) -> bytes:
@@ -94,9 +98,9 @@ def _document_digest(row: Row[Any]) -> bytes:
 def _compare(what: str, expected: bytes, content: Callable[[], bytes]) -> Iterator[str]:
     try:
         if content() != expected:
-            yield f"{what} changed since it was written: it does not match its digest"
+            yield _("{what} changed since it was written: it does not match its digest").format(what=what)
     except UNREADABLE as e:
-        yield f"{what} can't be read: {e}"
+        yield _("{what} can't be read: {problem}").format(what=what, problem=e)
 
 
 def _observations(connection: Connection) -> Iterator[str]:
@@ -106,7 +110,9 @@ def _observations(connection: Connection) -> Iterator[str]:
         or_(o.c.reason.is_(None) == o.c.facts.is_(None), o.c.reason.not_in(reasons))
     )
     for row in _stream(connection, odd):
-        yield f"an observation of run {row.run} has the facts {row.facts} and the reason {row.reason!r}"
+        yield _("an observation of run {run} has the facts {facts!r} and the reason {reason!r}").format(
+            run=row.run, facts=row.facts, reason=row.reason
+        )
 
 
 def _findings(connection: Connection) -> Iterator[str]:
@@ -115,9 +121,13 @@ def _findings(connection: Connection) -> Iterator[str]:
     for row in _stream(connection, every.join_from(f, p, f.c.check == p.c.id)):
         try:
             if finding_id(Subject.parse(row.subject), row.check_id, row.object) != row.name:
-                yield f"finding {row.name} is not named for its subject, check and object"
+                yield _("finding {name!r} is not named for its subject, check and object").format(
+                    name=row.name
+                )
         except ValueError:
-            yield f"finding {row.name} is about {row.subject!r}, which is no subject"
+            yield _("finding {name!r} is about {subject!r}, which is no subject").format(
+                name=row.name, subject=row.subject
+            )
 
 
 def _intervals(connection: Connection) -> Iterator[str]:
@@ -136,11 +146,11 @@ def _intervals(connection: Connection) -> Iterator[str]:
     for row in _stream(
         connection, every.join_from(s, f, s.c.finding == f.c.id).order_by(s.c.finding, s.c.since)
     ):
-        where = f"finding {row.name}, from judgement {row.since}"
+        where = _("finding {name!r}, from judgement {since}").format(name=row.name, since=row.since)
         if row.until is not None and row.until <= row.since:
-            yield f"{where}: it ends before it begins"
+            yield _("{where}: it ends before it begins").format(where=where)
         if last is not None and last.name == row.name and (last.until is None or last.until > row.since):
-            yield f"{where}: it begins while an earlier state still holds"
+            yield _("{where}: it begins while an earlier state still holds").format(where=where)
         try:
             Outcome(row.outcome), Severity(row.severity), row.reason and Reason(row.reason)
             from_json_text(row.template_values), from_json_text(row.addresses)

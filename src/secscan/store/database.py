@@ -3,8 +3,8 @@
 import contextlib
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,25 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError, StatementError
 
+from secscan.language import _
 from secscan.store.errors import StoreError
 from secscan.store.lock import WriteLock
 
-#: How long a statement waits for another process's transaction. Ours are short; a shell or a backup may not be.
-BUSY_TIMEOUT = 15.0
+#: Seconds to wait for another process's transaction. Ours are short; those of a shell or a backup may not be.
+PATIENCE = 15.0
 
 #: Page cache of one connection: the tail of every target's history should stay in memory while a run is recorded.
 CACHE_KIB = 64 * 1024
 
 
 class Database:
-    """A database that exists. ``path`` is None where it is not a file of ours."""
+    """A database by path or URL. ``path`` is None where it is not a file of ours."""
 
-    def __init__(self, path_or_url: str | Path) -> None:
+    def __init__(self, path_or_url: str | Path, *, patience: float = PATIENCE) -> None:
         self.url, self.path = _locate(path_or_url)
         self.name = str(self.path) if self.path else self.url.render_as_string(hide_password=True)
         self._lock = WriteLock(self.path) if self.path else None
+        self.patience = patience
         self._engine: Engine | None = None
 
     def exists(self) -> bool:
@@ -43,7 +45,9 @@ class Database:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.path.chmod(0o600)
         except OSError as e:
-            raise StoreError(f"{self.path} can't be created: {e.strerror}") from e
+            raise StoreError(
+                _("{path} can't be created: {problem}").format(path=self.path, problem=e.strerror)
+            ) from e
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -72,7 +76,7 @@ class Database:
 
     def _connect(self) -> Connection:
         if self._engine is None:
-            self._engine = _engine(self.url, is_sqlite=self.path is not None)
+            self._engine = _engine(self.url, self.patience)
         return self._engine.connect()
 
     @contextlib.contextmanager
@@ -91,23 +95,30 @@ def _locate(path_or_url: str | Path) -> tuple[URL, Path | None]:
         try:
             url = make_url(path_or_url)
         except ArgumentError as e:
-            raise StoreError(f"not a database URL: {path_or_url.partition('://')[0]}://...") from e
+            raise StoreError(
+                # Without its rest: that may hold a password.
+                _("not a database URL: {scheme}://...").format(scheme=path_or_url.partition("://")[0])
+            ) from e
         if url.get_backend_name() != "sqlite":
             return url, None
         if url.database in (None, "", ":memory:"):
-            raise StoreError("a database in memory would be gone with the process: give a file")
+            raise StoreError(_("a database in memory would be gone with the process: give a file"))
         path_or_url = Path(str(url.database))
     path = Path(path_or_url).absolute()
     return URL.create("sqlite", database=str(path)), path
 
 
-def _engine(url: URL, *, is_sqlite: bool) -> Engine:
+def _engine(url: URL, patience: float) -> Engine:
     try:
         engine = create_engine(url)
     except (NoSuchModuleError, ModuleNotFoundError) as e:
-        raise StoreError(f"there is no driver for {url.drivername} databases here: {e}") from e
-    if is_sqlite:
-        event.listen(engine, "connect", _prepare_sqlite)
+        raise StoreError(
+            _("there is no driver for {kind} databases here: {problem}").format(
+                kind=url.drivername, problem=e
+            )
+        ) from e
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", partial(_prepare_sqlite, patience))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -115,11 +126,11 @@ def _engine(url: URL, *, is_sqlite: bool) -> Engine:
 # --- What only SQLite needs --------------------------------------------------------------------------------
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(patience: float, connection: Any, _record: object) -> None:
     # The driver opens transactions late and not before DDL; we begin them ourselves.
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout = {round(BUSY_TIMEOUT * 1000)}",
+        f"busy_timeout = {round(patience * 1000)}",
         "journal_mode = WAL",
         # A committed batch survives a power cut too; with batches, that is one fsync for hundreds of records.
         "synchronous = FULL",
@@ -141,46 +152,54 @@ def damage(connection: Connection) -> Iterator[str]:
         return
     for (found,) in connection.exec_driver_sql("PRAGMA integrity_check"):
         if found != "ok":
-            yield f"the file is damaged: {found}"
-    for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        yield f"a row of table {table!r} refers to a row of {parent!r} that is not there"
+            yield _("the file is damaged: {found}").format(found=found)
+    for table, _row, parent, _key in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        yield _("a row of table {table!r} refers to a row of {parent!r} that is not there").format(
+            table=table, parent=parent
+        )
 
 
 # --- Errors --------------------------------------------------------------------------------------------------
 
 
 def _explain(error: SQLAlchemyError, database: Database) -> str:
-    if not isinstance(error, DBAPIError) or not isinstance(error.orig, sqlite3.Error):
-        return f"{database.name}: {error}"
-    match getattr(error.orig, "sqlite_errorname", "").split("_")[:2]:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    message = "{database}: {problem}"
+    # "SQLITE_IOERR_WRITE" is the code SQLITE_IOERR with more to say.
+    match getattr(cause, "sqlite_errorname", "").split("_")[:2]:
         case ["SQLITE", "FULL"]:
-            return f"no room left for {database.name}{_free(database)}. {_KEPT}: make room, then go on"
+            message = _(
+                "no room left for {database} ({free} MB free). Everything recorded before is kept: make room, then "
+                "go on"
+            )
         case ["SQLITE", "BUSY" | "LOCKED"]:
-            return (
-                f"{database.name} has been locked by another program for {BUSY_TIMEOUT:.0f} s (a database shell, "
-                f"a backup?). {_KEPT}: end that program, then go on"
+            message = _(
+                "{database} has been locked by another program for {seconds} s (a database shell, a backup?). "
+                "Everything recorded before is kept: end that program, then go on"
             )
         case ["SQLITE", "READONLY" | "PERM" | "CANTOPEN" | "AUTH"]:
-            return (
-                f"{database.name} can't be opened for this ({error.orig}): check who owns it and its folder, and "
-                "the permissions"
+            message = _(
+                "{database} can't be opened for this ({problem}): check who owns it and its folder, and the "
+                "permissions"
             )
         case ["SQLITE", "NOTADB"]:
-            return f"{database.name} is not a secscan database: another file has its name"
+            message = _("{database} is not a secscan database: another file has its name")
         case ["SQLITE", "CORRUPT"]:
-            return f"{database.name} is damaged ({error.orig}): see `secscan db check`, and restore a backup"
+            message = _("{database} is damaged ({problem}): see `secscan db check`, and restore a backup")
         case ["SQLITE", "IOERR"]:
-            return f"the disk under {database.name} failed ({error.orig}){_free(database)}. {_KEPT}"
-    return f"{database.name}: {error.orig}"
+            message = _(
+                "the disk under {database} failed ({problem}; {free} MB free). Everything recorded before is kept"
+            )
+    return message.format(
+        database=database.name,
+        problem=cause,
+        seconds=round(database.patience),
+        free=_free_megabytes(database),
+    )
 
 
-_KEPT = "Everything recorded before is kept"
-
-
-def _free(database: Database) -> str:
-    if database.path is None:
-        return ""
+def _free_megabytes(database: Database) -> str:
     try:
-        return f" ({shutil.disk_usage(database.path.parent).free // 1_000_000} MB free)"
+        return str(shutil.disk_usage(database.path.parent).free // 1_000_000) if database.path else "?"
     except OSError:
-        return ""
+        return "?"

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from secscan.history import Lifecycle
+from secscan.language import _
 from secscan.model import Finding, Judgement
 from secscan.store import tables
 from secscan.store.errors import StoreError
@@ -63,5 +64,9 @@ def judgement_of(connection: Connection, run: int) -> Row[Any]:
     j = tables.judgement
     row = connection.execute(select(j).where(j.c.run == run).order_by(j.c.id.desc()).limit(1)).first()
     if row is None:
-        raise StoreError(f"run {run} was not judged: `secscan scan --resume` goes on with an interrupted one")
+        raise StoreError(
+            _("run {run} was not judged: `secscan scan --resume` goes on with an interrupted one").format(
+                run=run
+            )
+        )
     return row

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from secscan.language import _
 from secscan.store.errors import StoreError
 
 
@@ -31,8 +32,10 @@ class WriteLock:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
             raise StoreError(
-                f"{path} can't be written ({e.strerror}); writing to the database needs it: "
-                "check who owns the folder, and its permissions"
+                _(
+                    "{path} can't be written ({problem}); writing to the database needs it: check who owns the "
+                    "folder, and its permissions"
+                ).format(path=path, problem=e.strerror)
             ) from e
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,7 +43,9 @@ class WriteLock:
             holder = _holder(file)
             os.close(file)
             raise StoreError(
-                f"another secscan is writing to {self._database} ({holder}): wait until it ends, or stop it"
+                _(
+                    "another secscan is writing to {database} ({holder}): wait until it ends, or stop it"
+                ).format(database=self._database, holder=holder)
             ) from None
         self._file = file
         _sign(file)
@@ -71,9 +76,11 @@ def _sign(file: int) -> None:
 def _holder(file: int) -> str:
     try:
         who = json.loads(os.pread(file, 4096, 0))
-        return f"process {who['process']}, `secscan {who['command']}`, since {who['since']}"
+        return _("process {process}, `secscan {command}`, since {since}").format(
+            process=who["process"], command=who["command"], since=who["since"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return "who, is not known"
+        return _("which process, is not known")
 
 
 _held: set[WriteLock] = set()

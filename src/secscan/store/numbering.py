@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select
 
+from secscan.language import _
 from secscan.model import Target, parse_target
 from secscan.store import tables
 from secscan.store.columns import json_text
@@ -132,8 +133,12 @@ def find_run(connection: Connection, run: int) -> None:
     """Raises StoreError where there is no such run."""
     if connection.execute(select(tables.run.c.id).where(tables.run.c.id == run)).first() is None:
         first, last = connection.execute(select(func.min(tables.run.c.id), func.max(tables.run.c.id))).one()
-        known = f"runs {first} to {last} are there" if last else "nothing was scanned yet"
-        raise StoreError(f"there is no run {run}: {known}")
+        message = (
+            _("there is no run {run}: runs {first} to {last} are there")
+            if last
+            else _("there is no run {run}: nothing was scanned yet")
+        )
+        raise StoreError(message.format(run=run, first=first, last=last))
 
 
 def _add(connection: Connection, table: Table, rows: Mapping[V, Mapping[str, Any]]) -> dict[V, int]:

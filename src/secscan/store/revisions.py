@@ -1,5 +1,6 @@
 """The revision of the database: whether this secscan can use it, making it new, and upgrading it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
 )
 
 import secscan
+from secscan.language import _
 from secscan.store import migrations, tables
 from secscan.store.database import Database
 from secscan.store.errors import StoreError
@@ -32,21 +34,26 @@ VERSION = Table(
 WRITTEN_BY = "secscan_version"
 
 
-def ensure_current(database: Database, *, create: bool) -> None:
-    """Raises StoreError where the database is not one that this secscan reads and writes as it is."""
+def ensure_current(
+    database: Database, *, create: bool, revisions: Sequence[str] = migrations.REVISIONS
+) -> None:
+    """Raises StoreError where the database is not at the last of ``revisions``; ``create`` makes a missing one."""
     if not database.exists():
         if not create:
             raise StoreError(
-                f"there is no database at {database.name} yet: the first `secscan scan` makes it"
+                _("there is no database at {database} yet: the first `secscan scan` makes it").format(
+                    database=database.name
+                )
             )
         database.create_file()
     with database.reading() as connection:
         found = revision(connection)
         if found is not None:
-            _refuse_other(connection, found, database)
+            if found != revisions[-1]:
+                raise _other(connection, found, database, revisions)
             return
     if not create:
-        raise StoreError(f"{database.name} holds no database of secscan's")
+        raise _no_database(database)
     with database.writing() as connection:
         # Another process may have been quicker.
         if revision(connection) is None:
@@ -55,15 +62,15 @@ def ensure_current(database: Database, *, create: bool) -> None:
 
 def upgrade(database: Database) -> None:
     if not database.exists():
-        raise StoreError(f"there is no database at {database.name} to upgrade")
+        raise StoreError(_("there is no database at {database} to upgrade").format(database=database.name))
     with database.reading() as connection:
         found = revision(connection)
         if found == migrations.HEAD:
             return
         if found is None:
-            raise StoreError(f"{database.name} holds no database of secscan's")
+            raise _no_database(database)
         if found not in migrations.REVISIONS:
-            _refuse_other(connection, found, database)
+            raise _other(connection, found, database, migrations.REVISIONS)
     with database.writing() as connection:
         migrate(connection)
         _sign(connection)
@@ -90,7 +97,9 @@ def revision(connection: Connection) -> str | None:
 
 def _create(connection: Connection, database: Database) -> None:
     if inspect(connection).get_table_names():
-        raise StoreError(f"{database.name} is a database of another program: name another file")
+        raise StoreError(
+            _("{database} is a database of another program: name another file").format(database=database.name)
+        )
     # From the tables, not through the migrations: a test holds that both make the same.
     tables.Stored.metadata.create_all(connection)
     VERSION.create(connection)
@@ -103,22 +112,35 @@ def _sign(connection: Connection) -> None:
     connection.execute(insert(tables.about).values(key=WRITTEN_BY, value=secscan.__version__))
 
 
-def _refuse_other(connection: Connection, found: str, database: Database) -> None:
-    if found == migrations.HEAD:
-        return
-    if found in migrations.REVISIONS:
-        raise StoreError(
-            f"{database.name} has revision {found}, and secscan {secscan.__version__} needs {migrations.HEAD}: "
-            "copy the file to be safe, then run `secscan db upgrade`"
+def _no_database(database: Database) -> StoreError:
+    return StoreError(_("{database} holds no database of secscan's").format(database=database.name))
+
+
+def _other(connection: Connection, found: str, database: Database, revisions: Sequence[str]) -> StoreError:
+    message = (
+        _(
+            "{database} has revision {found}, and secscan {version} needs {known}: copy the file to be safe, then "
+            "run `secscan db upgrade`"
         )
-    raise StoreError(
-        f"{database.name} was written by secscan {_written_by(connection)} (revision {found}); this is secscan "
-        f"{secscan.__version__}, which knows revisions up to {migrations.HEAD}: use the newer secscan"
+        if found in revisions
+        else _(
+            "{database} was written by secscan {writer} (revision {found}); this is secscan {version}, which knows "
+            "revisions up to {known}: use the newer secscan"
+        )
+    )
+    return StoreError(
+        message.format(
+            database=database.name,
+            found=found,
+            version=secscan.__version__,
+            known=revisions[-1],
+            writer=_written_by(connection),
+        )
     )
 
 
 def _written_by(connection: Connection) -> str:
     if not inspect(connection).has_table(tables.about.name):
-        return "of another version"
+        return _("of another version")
     version = select(tables.about.c.value).where(tables.about.c.key == WRITTEN_BY)
-    return connection.execute(version).scalar() or "of another version"
+    return connection.execute(version).scalar() or _("of another version")

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 import secscan
+from secscan.language import _
 from secscan.store import tables
 from secscan.store.columns import from_json_text
 from secscan.store.errors import StoreError
@@ -141,7 +142,7 @@ def newest_judged(connection: Connection) -> int:
     ).scalar()
     if run is None:
         raise StoreError(
-            "no scan was finished and judged yet: `secscan scan` makes one, `--resume` goes on with one"
+            _("no scan was finished and judged yet: `secscan scan` makes one, `--resume` goes on with one")
         )
     return int(run)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, select
 
+from secscan.language import _
 from secscan.model import Coverage, GroupScore, HostScore, Judgement, Range, Stamp
 from secscan.store import tables
 from secscan.store.errors import StoreError
@@ -100,10 +101,14 @@ def hosts_of_agency(connection: Connection, judged: Row[Any], agency: str) -> li
     agencies = select(s.c.subject, s.c.members).where(s.c.level == "agency", holds(s, judged.id))
     row = connection.execute(agencies.where(s.c.subject == agency)).first()
     if row is None:
-        known = sorted(name for name, _ in connection.execute(agencies))
-        near = difflib.get_close_matches(agency, known, 1) or known[:1]
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise StoreError(f"run {judged.run} did not judge an agency {agency!r}{hint}")
+        known = sorted(name for name, _members in connection.execute(agencies))
+        near = difflib.get_close_matches(agency, known, 1)
+        message = (
+            _("run {run} did not judge an agency {agency!r}; did you mean {near!r}?")
+            if near
+            else _("run {run} did not judge an agency {agency!r}: see `secscan inventory list`")
+        )
+        raise StoreError(message.format(run=judged.run, agency=agency, near="".join(near)))
     return sorted(row.members)
 
 
