@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from secscan.baseline import Baseline, available_profiles, load_baseline
 from secscan.check import Check, Limits, Verdict, check, passed
 from secscan.facts import PortFacts, TlsFacts
-from secscan.model import Observation, Severity
+from secscan.model import Level, Observation, Severity
 from secscan.registry import find_checks
 from secscan.toml_source import ConfigurationError
 
@@ -585,13 +585,24 @@ class TestBuiltIn:
     def test_they_load(self, name: str) -> None:
         assert load_baseline(name, find_checks()).name == name
 
-    @pytest.mark.parametrize("name", ["baseline", "network"])
-    def test_every_check_counts_in_them(self, name: str) -> None:
+    def test_every_check_counts_in_the_baseline(self) -> None:
         checks = find_checks()
-        assert {rule.check.id for rule in load_baseline(name, checks).rules} == set(checks)
+        assert {rule.check.id for rule in load_baseline("baseline", checks).rules} == set(checks)
 
-    def test_the_network_is_judged_in_three_domains(self) -> None:
-        assert list(load_baseline("network", find_checks()).domains) == ["tls", "certificates", "ports"]
+    def test_every_check_that_needs_no_login_counts_in_the_network(self) -> None:
+        checks = find_checks()
+        outside = {id for id, check in checks.items() if check.level is not Level.HOST}
+        assert {rule.check.id for rule in load_baseline("network", checks).rules} == outside
+
+    @pytest.mark.parametrize(
+        ("name", "domains"),
+        [
+            ("network", ["tls", "certificates", "ports"]),
+            ("baseline", ["tls", "certificates", "ports", "patches"]),
+        ],
+    )
+    def test_they_judge_in_their_domains(self, name: str, domains: list[str]) -> None:
+        assert list(load_baseline(name, find_checks()).domains) == domains
 
     def test_the_score_is_made_as_the_design_says(self) -> None:
         scoring = load_baseline("baseline", find_checks()).scoring
@@ -603,7 +614,11 @@ class TestBuiltIn:
         )
 
     def test_every_limit_is_written_out(self) -> None:
-        written = tomllib.loads(available_profiles()["network"].read_text(encoding="utf-8"))["rules"]
+        written: dict[str, dict[str, object]] = {}
+        for profile in ("network", "baseline"):
+            text = available_profiles()[profile].read_text(encoding="utf-8")
+            for key, limits in tomllib.loads(text)["rules"].items():
+                written.setdefault(key, {}).update(limits)
         missing = [
             f"{check.id}.{limit}"
             for check in find_checks().values()
