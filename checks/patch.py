@@ -684,7 +684,7 @@ def running_kernel(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     if itself is not None and not itself.package:
         yield unknown(
             Reason.NOT_COLLECTED,
-            "The kernel that runs, {running}, comes from no package: nobody says what it lacks.",
+            "No package is known that the kernel that runs, {running}, comes from: nobody says what it lacks.",
             running=short(running),
         )
         return

@@ -40,7 +40,6 @@ from secscan.model import (
     Severity,
     Subject,
     Target,
-    Text,
     TlsPolicy,
     Unobserved,
 )
@@ -440,7 +439,7 @@ def test_reference_data_that_nobody_imported_leaves_its_rules_unknown() -> None:
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.__name__)
 def test_all_reference_data_has_something_to_say_where_it_is_missing(reference: type) -> None:
-    assert str(Text(reference.unavailable)).endswith((".", "FILE"))  # type: ignore[attr-defined]  # what is tested
+    assert str(reference.unavailable).endswith((".", "FILE"))  # type: ignore[attr-defined]  # what is tested
 
 
 def test_what_a_host_does_not_have_is_not_applicable() -> None:

@@ -32,7 +32,7 @@ class TrustAnchors:
     """Reference data: the certificates that paths may end in, DER. ``as_of`` is the date of the public set."""
 
     kind: ClassVar[str] = "anchors"
-    unavailable: ClassVar[str] = "The trust anchors were not loaded."
+    unavailable: ClassVar[Text] = Text("The trust anchors were not loaded.")
     public: tuple[bytes, ...]
     private: tuple[bytes, ...] = ()
     as_of: str = ""

@@ -233,7 +233,7 @@ def _lacking_reference(check: Check, case: _Case) -> Verdict | None:
     """Reference data that nobody has imported yet is no mistake of the check: it leaves its rules unknown."""
     for wanted in check.asks.values():
         if wanted in REFERENCES and wanted not in case.references:
-            return _unknown(Reason.NOT_COLLECTED, Text(wanted.unavailable))  # type: ignore[attr-defined]  # every reference has it
+            return _unknown(Reason.NOT_COLLECTED, wanted.unavailable)  # type: ignore[attr-defined]  # every reference has it
     return None
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import ClassVar
 
 from secscan.facts import PackageFacts, Release, SystemFacts
-from secscan.model import Severity
+from secscan.model import Severity, Text
 
 # --- What a host lacks ----------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class Advisories(ABC):
     """What distributors say of flaws in their own packages. Only a distribution's own data counts for it."""
 
     kind: ClassVar[str] = "advisories"
-    unavailable: ClassVar[str] = (
+    unavailable: ClassVar[Text] = Text(
         "No advisories were imported; bring those of the host's distribution and run: secscan feeds import FILE"
     )
 
@@ -103,7 +103,7 @@ class KnownExploited:
     """Vulnerabilities that are being used, by CVE number (CISA, known_exploited_vulnerabilities)."""
 
     kind: ClassVar[str] = "known-exploited"
-    unavailable: ClassVar[str] = (
+    unavailable: ClassVar[Text] = Text(
         "The catalogue of known exploited vulnerabilities was not imported; "
         "bring CISA's known_exploited_vulnerabilities.json and run: secscan feeds import FILE"
     )
@@ -116,7 +116,7 @@ class ExploitPrediction:
     """How likely a vulnerability is to be used within 30 days, 0 to 1, by CVE number (FIRST, EPSS)."""
 
     kind: ClassVar[str] = "exploit-prediction"
-    unavailable: ClassVar[str] = (
+    unavailable: ClassVar[Text] = Text(
         "No exploit predictions were imported; bring FIRST's epss_scores-current.csv.gz and run: "
         "secscan feeds import FILE"
     )
@@ -143,7 +143,7 @@ class EndOfLife(ABC):
     """When releases of operating systems stop getting security updates."""
 
     kind: ClassVar[str] = "end-of-life"
-    unavailable: ClassVar[str] = (
+    unavailable: ClassVar[Text] = Text(
         "No dates of end of life were imported; bring endoflife.date's JSON of the system and run: "
         "secscan feeds import FILE"
     )

@@ -908,7 +908,7 @@ IN_FORCE = [
         "a custom one",
         [runs("6.9.0-ours", CUSTOM, "6.10.0-22-amd64")],
         UNKNOWN,
-        "from no package",
+        "No package is known",
         reason=Reason.NOT_COLLECTED,
     ),
     Case(
