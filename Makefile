@@ -55,6 +55,10 @@ catalogue: setup ## write docs/checks.md again from the checks
 
 bench: setup ## measure; figures go to standard output
 	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.scan
+
+screenshots: demo ## take the pictures of README.md (needs chromium)
+	$(BIN)/python tools/screenshots.py
 
 lock: ## pin the newest dependencies that fit pyproject.toml, with hashes (needs uv)
 	sh tools/lock

@@ -6,6 +6,8 @@ import json
 import resource
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from secscan.collection.ports import PortCollector, PortSettings, find_nmap
 from secscan.facts.ports import PortFacts, PortStatus, ServiceIdentity, ports_in
 from secscan.model import AddressTarget, Observation, Reason
 from secscan.scope import Gate, ProbeLog, Rates, scope_of_addresses
+from tests import netns
 from tests.collection.listeners import closed_port, filtered_port, open_port
 from tests.lab.servers import (
     HOSTILE_GREETING,
@@ -71,6 +74,17 @@ def open_files() -> set[Path]:
     return set(Path("/proc/self/fd").iterdir())
 
 
+@contextlib.contextmanager
+def at_most_files(n: int) -> Iterator[None]:
+    """Of this process, however many it could have."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 @pytest.fixture(scope="module")
 def three_kinds() -> Iterator[dict[PortStatus, int]]:
     with open_port(ADDRESS) as opened, closed_port(ADDRESS) as closed, filtered_port(ADDRESS) as filtered:
@@ -106,7 +120,10 @@ class TestStatuses:
 
     def test_a_port_that_resets_after_accepting_is_open(self) -> None:
         with ResettingServer().start(ADDRESS) as server:
-            assert facts(server.port, greetings=True).status("tcp", server.port) is PortStatus.OPEN
+            # While the others are begun, the reset comes, and connect() fails though the port had accepted.
+            others = range(server.port + 1, server.port + 400)
+            found = [facts(server.port, *others).status("tcp", server.port) for _ in range(5)]
+        assert found == [PortStatus.OPEN] * 5
 
     def test_the_method_is_labelled(self) -> None:
         assert facts(1).method == "connect"
@@ -142,6 +159,26 @@ class TestStatuses:
 
 
 class TestReflection:
+    @pytest.mark.root
+    def test_a_scan_of_this_machine_does_not_find_itself(self) -> None:
+        if why := netns.missing():
+            pytest.skip(why)
+        program = """
+import sys
+from pathlib import Path
+from secscan.collection.connect_scan import scan_by_connecting
+from secscan.collection.port_scan import Ask
+from secscan.scope import Gate, ProbeLog, scope_of_addresses
+# There is one port to connect from, so connecting to it can only meet itself.
+Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("50000 50000")
+gate = Gate(scope_of_addresses(["127.0.0.1"]), ProbeLog(None))
+[seen] = scan_by_connecting([Ask("127.0.0.1", frozenset({50000}))], gate, deadline=10, greetings=False)
+print(seen.facts.status("tcp", 50000))
+"""
+        enter = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+        done = subprocess.run([*enter, sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        assert done.stdout == "closed\n"
+
     def test_a_connection_that_met_itself_is_no_open_port(self) -> None:
         with closed_port("127.0.0.1") as port:
             pass
@@ -239,6 +276,13 @@ class TestRates:
         scan(ask, through=gate(ADDRESS, rates=Rates(connections_per_second=10_000, per_host=50)))
         assert 0.9 < time.monotonic() - began < 2
 
+    def test_the_rate_for_all_holds_where_that_for_one_host_is_higher(self) -> None:
+        asks = [Ask(f"127.81.2.{n}", frozenset(range(1, 26))) for n in range(1, 5)]
+        through = gate(*(a.address for a in asks), rates=Rates(connections_per_second=100, per_host=10_000))
+        began = time.monotonic()
+        scan(*asks, through=through)
+        assert 0.9 < time.monotonic() - began < 2
+
     def test_hosts_are_asked_side_by_side(self) -> None:
         asks = [Ask(f"127.81.2.{n}", frozenset(range(1, 51))) for n in range(1, 9)]
         through = gate(*(a.address for a in asks), rates=Rates(connections_per_second=10_000, per_host=50))
@@ -279,14 +323,20 @@ class TestBounds:
 
     def test_few_open_files_are_enough(self) -> None:
         asks = [Ask(f"127.81.3.{n}", ports_in("1-200")) for n in range(1, 6)]
-        used = len(open_files())
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 4, before[1]))
-        try:
+        with at_most_files(len(open_files()) + 4):
             found = scan(*asks)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
         assert [type(answer) for answer in found] == [Seen] * 5
+
+    def test_so_are_fewer_than_there_were_at_first(self) -> None:
+        with filtered_port(ADDRESS) as slow:
+            quick = Ask("127.81.3.1", frozenset({1}))
+            others = [Ask(ADDRESS, frozenset({slow, *range(1, 50)})), Ask("127.81.3.2", ports_in("1-2000"))]
+            through = gate(ADDRESS, quick.address, others[1].address, rates=Rates(2000, 2000))
+            answers = scan_by_connecting([quick, *others], through, deadline=20, greetings=False)
+            assert isinstance(next(answers), Seen)
+            with at_most_files(len(open_files())):
+                found = list(answers)
+        assert [type(answer) for answer in found] == [Seen] * 2
 
     def test_where_no_connection_can_be_made_that_is_said(self) -> None:
         # A link-local address without its zone: no kernel knows where to send.

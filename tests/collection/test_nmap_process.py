@@ -37,6 +37,7 @@ def scan(*addresses: str, ports: str = "1-10", syn: bool = False, version_wait: 
         least_rate=10,
         host_timeout=9.5,
         version_wait=version_wait,
+        services=5,
     )
 
 

@@ -199,6 +199,12 @@ class TestOlderForms:
         old = host(PORT_22 + '<extraports state="closed" count="1"/><extraports state="filtered" count="1"/>')
         assert counts(one(run(old)), self.ASKED) == {OPEN: 1, FILTERED: 2}
 
+    def test_nor_does_the_guess_hang_on_which_of_them_comes_first(self) -> None:
+        old = host(
+            PORT_22 + '<extraports state="closed" count="1"/><extraports state="open|filtered" count="1"/>'
+        )
+        assert counts(one(run(old)), self.ASKED) == {OPEN: 1, FILTERED: 2}
+
     @pytest.mark.parametrize(
         ("word", "status"),
         [("open|filtered", PortStatus.UNCERTAIN), ("closed|filtered", FILTERED), ("filtered", FILTERED)],

@@ -175,6 +175,18 @@ class TestWithNmap:
             "OpenSSH",
         )
 
+    def test_what_is_open_is_told_before_who_answers_is_known(self) -> None:
+        told: list[Record] = []
+        with BannerServer(SSH_GREETING).start(ADDRESS) as server:
+            collector = PortCollector(asking(server.port))
+            records = collector.collect(targets(ADDRESS), gate(ADDRESS), sighted=told.append)
+            last = next(records)
+        [early] = told
+        assert isinstance(early, Observation)
+        assert isinstance(last, Observation)
+        ports = [[(s.port, s.identity is not None) for s in r.facts.open()] for r in (early, last)]
+        assert ports == [[(server.port, False)], [(server.port, True)]]
+
     def test_who_answers_is_not_asked_unasked(self) -> None:
         with BannerServer(SSH_GREETING).start(ADDRESS) as server:
             [state] = facts(asking(server.port, version_detection=False)).open()
@@ -227,6 +239,16 @@ class TestWithNmap:
             took = time.monotonic() - began
         assert {state.port for state in found.open()} == {silent.port, endless.port}
         assert took < 6
+
+    def test_a_host_that_takes_too_long_is_missed_and_the_others_are_not(self) -> None:
+        with filtered_port(ADDRESS) as port:
+            settings = asking(port, version_detection=False, deadline=1.4)
+            slow, quick = sorted(look(settings, ADDRESS, "127.82.0.2"), key=lambda r: r.target.key)
+        assert isinstance(quick, Observation)
+        assert missed(slow) == (
+            Reason.TIMED_OUT,
+            f"nmap had not finished with {ADDRESS} after 0.9 s (ports: 1, packets a second: at most 100000)",
+        )
 
     def test_no_more_packets_are_sent_in_a_second_than_the_scope_allows(self) -> None:
         settings = PortSettings(default_ports="1-100", version_detection=False)
@@ -534,6 +556,25 @@ class TestWhenNmapFails:
         assert isinstance(record, Observation)
         assert [state.port for state in record.facts.open()] == [1]
         assert "signal 9" in record.volatile["identities"]
+
+    def test_a_host_with_too_many_services_holds_up_nobody_but_itself(self, folder: Path) -> None:
+        def opened(*ports: int) -> str:
+            listed = "".join(f'<port protocol="tcp" portid="{p}"><state state="open"/></port>' for p in ports)
+            return f'{listed}<extraports state="closed" count="{200 - len(ports)}"/>'
+
+        parts = [document("127.0.0.1", ports=opened(*range(1, 151)), end=False).replace("1-3", "1-200")]
+        parts += [document("127.0.0.2", "127.0.0.3", ports=opened(7)).partition("/>")[2]]
+        (folder / "out").write_text("".join(parts))
+        script(folder, 'echo "$*" >> asked; cat out')
+        settings = dataclasses.replace(self.SETTINGS, default_ports="1-200", version_detection=True)
+        records = look(settings, "127.0.0.1", "127.0.0.2", "127.0.0.3")
+        assert [type(r) for r in records] == [Observation] * 3
+        lines = (folder / "asked").read_text().splitlines()
+        asked = [line.split() for line in lines if "-sV" in line]
+        assert sorted((a[a.index("-p") + 1], [w for w in a if w.startswith("127.")]) for a in asked) == [
+            ("1-100", ["127.0.0.1"]),
+            ("7", ["127.0.0.2", "127.0.0.3"]),
+        ]
 
 
 @pytest.mark.root

@@ -1,5 +1,6 @@
 """The shard function: what is asked of which collector, in which order, and that everything is accounted for."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ class Fake:
     name: str = "fake"
     asked: list[Target] = field(default_factory=list)
 
-    def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
+    def collect(self, targets: Sequence[Target], gate: Gate, **_: object) -> Iterator[Record]:
         self.asked += targets
         for target in targets:
             for kind in self.kinds:
@@ -166,7 +167,7 @@ def test_a_collector_that_breaks_is_a_bug_on_what_it_left_out() -> None:
 
 def test_a_collector_that_says_nothing_is_a_bug() -> None:
     class Mute(Fake):
-        def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
+        def collect(self, targets: Sequence[Target], gate: Gate, **_: object) -> Iterator[Record]:
             return iter(())
 
     collectors = Collectors(
@@ -174,3 +175,27 @@ def test_a_collector_that_says_nothing_is_a_bug() -> None:
     )
     records = run(collectors)
     assert {records[Endpoint(DECLARED, A).key, kind].reason for kind in ("tls", "chain")} == {Reason.BUG}
+
+
+def test_services_are_looked_at_while_the_port_scan_still_asks_who_answers() -> None:
+    looked_at = threading.Event()
+
+    class Slow(Fake):
+        def collect(self, targets, gate, *, sighted=lambda _: None):
+            for target in targets:
+                sighted(self.answer(target))
+            # Only the look at the services lets this go on: without it the test fails on its time limit.
+            assert looked_at.wait(10)
+            yield from (self.answer(target) for target in targets)
+
+    class Telling(Fake):
+        def collect(self, targets, gate, **_):
+            looked_at.set()
+            yield from super().collect(targets, gate)
+
+    collectors = Collectors(
+        Fake(("addresses",), addresses), Slow(("ports",), ports(443)), Telling(("tls", "chain"))
+    )
+    records = run(collectors)
+    assert isinstance(records[AddressTarget("h", A).key, "ports"], Observation)
+    assert isinstance(records[Endpoint(DECLARED, A).key, "tls"], Observation)

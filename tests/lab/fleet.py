@@ -15,6 +15,9 @@ from tests.lab.servers import LabError, MissingToolError, Running, Server, free_
 #: Every host of a lab has its own address in here.
 NETWORK = "127.20.0.0/16"
 
+#: Asked on every host besides its own ports, so that a scan can tell what is not there.
+WELL_KNOWN = "1-1023"
+
 #: Nothing ever listens here; it is among the ports to scan, so that every host has a closed one.
 CLOSED_PORT = 9998
 
@@ -148,8 +151,8 @@ def _scope(fleet: RunningFleet) -> str:
             f"networks = [{_quoted(NETWORK)}]",
             "",
             "[rates]",
-            "connections_per_second = 2000",
-            "per_host = 1000",
+            "connections_per_second = 40000",
+            "per_host = 20000",
             "",
         ]
     )
@@ -181,7 +184,7 @@ def _inventory(agency: LabAgency, ports: Mapping[tuple[str, str], int]) -> str:
             f"role = {_quoted(host.role)}",
             f"zone = {_quoted(host.zone)}",
             f"criticality = {host.criticality}",
-            f"ports = {_quoted(','.join(map(str, asked)))}",
+            f"ports = {_quoted(','.join([WELL_KNOWN, *map(str, asked)]))}",
         ]
         for service in host.services:
             if not service.declared:

@@ -7,6 +7,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 import click
+from rich.padding import Padding
 from rich.text import Text as Styled
 
 from secscan.baseline import Baseline
@@ -168,13 +169,24 @@ def _print_failures(shown: Shown, failures: Sequence[Finding]) -> None:
             first = same[0]
             check = shown.checks.get(first.check)
             others = len({f.check for f in same}) - 1
-            title = _(check.claim) if check and not others else sentence(first.evidence)
-            ids = first.check + (plural(" and {n} more", " and {n} more", others) if others else "")
-            console.print(Styled.assemble(("  ✗ ", COLOURS[severity]), visible(title), (f"  [{ids}]", "dim")))
-            for where, seen in _places(same, with_evidence=not others):
-                console.print(Styled(f"      {where}" + (f": {seen}" if seen else "")))
             if check and not others:
-                console.print(Styled(f"      {_('Fix:')} {visible(_(check.fix), limit=2000)}", style="dim"))
+                title = _("expected: {claim}").format(claim=_(check.claim))
+            else:
+                title = sentence(first.evidence)
+            ids = first.check + (plural(" and {n} more", " and {n} more", others) if others else "")
+            _print_indented(
+                Styled.assemble(("✗ ", COLOURS[severity]), visible(title), (f"  [{ids}]", "dim")), 2
+            )
+            for where, seen in _places(same, with_evidence=not others):
+                _print_indented(Styled(where + (f": {seen}" if seen else "")), 6)
+            if check and not others:
+                fix = _("Fix: {text}").format(text=_(check.fix))
+                _print_indented(Styled(visible(fix, limit=2000), style="dim"), 6)
+
+
+def _print_indented(text: Styled, columns: int) -> None:
+    """A long text goes on under its own beginning."""
+    out().print(Padding(text, (0, 0, 0, columns), expand=False))
 
 
 def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
@@ -213,7 +225,7 @@ def _print_unseen(findings: Sequence[Finding]) -> None:
     )
     for (where, reason, detail), count in sorted(by_cause.items()):
         rules = plural("{n} rule", "{n} rules", count)
-        console.print(Styled(f"  ? {visible(where)}: {reason}: {detail} ({rules})"))
+        _print_indented(Styled(f"? {visible(where)}: {reason}: {detail} ({rules})"), 2)
     console.print()
 
 
@@ -256,12 +268,9 @@ def _all(shown: Shown) -> Iterable[Finding]:
 
 def as_json(shown: Shown) -> str:
     """The whole judgement."""
-    import json
+    from secscan.report.json_export import judgement_document, to_json
 
-    from secscan.report.json_export import judgement_document
-
-    document = judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks)
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    return to_json(judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks))
 
 
 def as_csv(shown: Shown) -> str:
@@ -281,18 +290,16 @@ def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
 
 
 def findings_json(shown: Shown, findings: Sequence[Finding]) -> str:
-    import json
+    from secscan.report.json_export import findings_document, to_json
 
-    from secscan.report.json_export import findings_document
-
-    document = findings_document(findings, shown.judgement, shown.inventory, shown.checks)
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    return to_json(findings_document(findings, shown.judgement, shown.checks))
 
 
 def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
     from secscan.report.csv_export import findings_csv
 
-    return findings_csv(findings, shown.inventory, shown.checks)
+    owner = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
+    return findings_csv(findings, owner, shown.checks)
 
 
 def write_pages(

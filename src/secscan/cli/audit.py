@@ -85,7 +85,7 @@ def command(
     """
     from secscan.baseline import load_baseline
     from secscan.cli import assessment
-    from secscan.cli.parts import find_all_checks, probe_log, workers_by_default
+    from secscan.cli.parts import find_all_checks, probe_log, warn_without_nmap, workers_by_default
     from secscan.cli.progress import showing
     from secscan.engine.judging import judge_fleet
     from secscan.engine.looking import look
@@ -122,6 +122,9 @@ def command(
         share=(1, 1),
         probe_log=str(probe_log()),
     )
+    # Where every target names its ports, nothing is lost without it.
+    if not no_nmap and not all(target.ports for target in named):
+        warn_without_nmap()
     records: list[Record] = []
     hosts = tuple(inventory.hosts.values())
     with showing(hosts) as progress:
@@ -142,7 +145,7 @@ def command(
     shown = assessment.Shown(judgement, inventory, baseline, checks)
     match form:
         case "json":
-            click.echo(assessment.as_json(shown))
+            click.echo(assessment.as_json(shown), nl=False)
         case "csv":
             sys.stdout.write(assessment.as_csv(shown))
         case "html":

@@ -9,7 +9,8 @@ import click
 
 from secscan.cli import options
 from secscan.cli.console import CLEAN, USAGE, out, table
-from secscan.language import _
+from secscan.cli.inventory import counted_parts
+from secscan.language import _, plural
 
 #: Distribution -> what it is for, in words of the operator's.
 LIBRARIES = {
@@ -37,17 +38,14 @@ _Row = tuple[bool | None, str, str, str]
 
 
 def _machine() -> Iterator[_Row]:
+    from secscan.cli.parts import cost_without_nmap
     from secscan.collection.ports import find_nmap
 
     python = ".".join(map(str, sys.version_info[:3]))
     yield True, "Python", python, ""
     nmap = find_nmap()
     if nmap is None:
-        cost = _(
-            "ports are found by a plain connect scan: no version detection, no SYN scan, a shorter list of "
-            "ports; install the package nmap"
-        )
-        yield None, "nmap", _("not found"), cost
+        yield None, "nmap", _("not found"), cost_without_nmap()
     elif os.geteuid() != 0:
         cost = _("works; without root it connects to every port instead of sending single packets")
         yield True, "nmap", nmap.version, cost
@@ -79,17 +77,15 @@ def _workspace(folder: str | None) -> Iterator[_Row]:
     try:
         inventory = load_inventory(place.inventory)
     except ConfigurationError as e:
-        count = _("{n} mistakes").format(n=len(e.mistakes))
+        count = plural("{n} mistake", "{n} mistakes", len(e.mistakes))
         yield False, _("inventory"), count, _("see: secscan inventory check")
     else:
-        found = _("{agencies} agencies, {hosts} hosts").format(
-            agencies=len(inventory.agencies), hosts=len(inventory.hosts)
-        )
-        yield True, _("inventory"), found, ""
+        yield True, _("inventory"), counted_parts(inventory), ""
     try:
         scope = load_scope(place.scope)
     except ConfigurationError as e:
-        yield False, _("scope"), _("{n} mistakes").format(n=len(e.mistakes)), str(e.mistakes[0])
+        count = plural("{n} mistake", "{n} mistakes", len(e.mistakes))
+        yield False, _("scope"), count, str(e.mistakes[0])
     else:
         valid = not scope.expired(datetime.now(UTC))
         until = str(scope.expires)

@@ -70,7 +70,7 @@ def command(
     ]
     match form:
         case "json":
-            click.echo(assessment.findings_json(shown, findings))
+            click.echo(assessment.findings_json(shown, findings), nl=False)
         case "csv":
             sys.stdout.write(assessment.findings_csv(shown, findings))
         case _:

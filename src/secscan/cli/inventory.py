@@ -1,10 +1,15 @@
 """secscan inventory: check, list."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from secscan.cli import options
 from secscan.cli.console import out, table
-from secscan.language import _, in_use
+from secscan.language import _, in_use, plural
+
+if TYPE_CHECKING:
+    from secscan.model import Inventory
 
 
 @click.group("inventory")
@@ -31,9 +36,7 @@ def check(workspace: str | None) -> None:
                     place.load_scope()
                 case "inventory":
                     inventory = place.load_inventory()
-                    counted = _("{agencies} agencies, {hosts} hosts").format(
-                        agencies=len(inventory.agencies), hosts=len(inventory.hosts)
-                    )
+                    counted = counted_parts(inventory)
                 case "anchors":
                     place.load_anchors()
                 case _:
@@ -46,6 +49,12 @@ def check(workspace: str | None) -> None:
     if mistakes:
         raise ConfigurationError(mistakes)
     click.echo(_("No mistake found: {counted}.").format(counted=counted))
+
+
+def counted_parts(inventory: "Inventory") -> str:
+    """How many agencies and hosts there are, in words."""
+    agencies = plural("{n} agency", "{n} agencies", len(inventory.agencies))
+    return f"{agencies}, {plural('{n} host', '{n} hosts', len(inventory.hosts))}"
 
 
 @command.command("list")

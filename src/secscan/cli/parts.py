@@ -46,6 +46,22 @@ def workers_by_default() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cost_without_nmap() -> str:
+    """What is lost where nmap is missing, and what to do."""
+    return _(
+        "ports are found by a plain connect scan: no version detection, no SYN scan, a shorter list of ports; "
+        "install the package nmap"
+    )
+
+
+def warn_without_nmap() -> None:
+    """Says on standard error, before a look for open ports, that nmap is missing, where it is."""
+    from secscan.collection.ports import find_nmap
+
+    if find_nmap() is None:
+        click.echo(_("nmap is not installed: {cost}").format(cost=cost_without_nmap()), err=True)
+
+
 def probe_log() -> Path:
     """Where audits log their probes: the user's state folder (XDG)."""
     from platformdirs import user_state_path

@@ -47,7 +47,13 @@ def command(
 
     from secscan.baseline import load_baseline
     from secscan.cli import assessment
-    from secscan.cli.parts import find_all_checks, open_store, open_workspace, workers_by_default
+    from secscan.cli.parts import (
+        find_all_checks,
+        open_store,
+        open_workspace,
+        warn_without_nmap,
+        workers_by_default,
+    )
     from secscan.cli.progress import showing
     from secscan.engine import run as runs
     from secscan.engine.protocol import CollectionSettings
@@ -67,6 +73,8 @@ def command(
     scope = place.load_scope()
     require_current(scope, utc_now(), path=place.scope)
     checks = find_all_checks(checks_dir, place)
+    if not no_nmap:
+        warn_without_nmap()
     with open_store(place, create=True) as store:
         interrupted = runs.newest_interrupted(store, utc_now()).id if resume else None
         if interrupted is not None:

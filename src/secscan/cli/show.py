@@ -20,7 +20,7 @@ def command(run: int | None, workspace: str | None, form: str) -> None:
         shown = stored(store, place, run)
         info = store.run(shown.judgement.stamp.run or 0)
     if form == "json":
-        click.echo(assessment.as_json(shown))
+        click.echo(assessment.as_json(shown), nl=False)
         return
     when = clock(place)
     ended = when(info.finished_at) if info.finished_at else "-"

@@ -53,6 +53,8 @@ class Scan:
     host_timeout: float
     #: Seconds to wait for each answer when asking open ports who they are; None: don't ask.
     version_wait: float | None = None
+    #: How many services to ask at once, 1 to 100.
+    services: int = 0
 
     def options(self, probes: str | None = None) -> list[str]:
         """The command line. ``probes``: a file of service probes to use instead of nmap's own.
@@ -70,11 +72,14 @@ class Scan:
         # Left to itself, nmap slows down where nothing answers: 1000 filtered ports took 201 s, 5 s at a least
         # rate of 500. One retransmission is its rule for a silent port; more only where it sees packets lost.
         options += ["--max-rate", str(self.most_rate), "--min-rate", str(self.least_rate)]
+        # A group's quick hosts set nmap's patience with those that have not answered yet, down to 100 ms: too
+        # short for one behind a satellite, all of whose ports but one are filtered.
+        options += ["--min-rtt-timeout", "500ms"]
         options += ["--max-retries", "2", "--host-timeout", f"{max(1, round(self.host_timeout * 1000))}ms"]
         group = str(len(self.addresses))
         options += ["--min-hostgroup", group, "--max-hostgroup", group]
         if self.version_wait is not None:
-            options += ["-sV", "--version-light"]
+            options += ["-sV", "--version-light", "--min-parallelism", str(self.services)]
             if probes is not None:
                 options += ["--versiondb", probes]
         return [*options, *self.addresses]

@@ -13,7 +13,7 @@ import msgspec
 from secscan.collection.nmap_process import Nmap, NmapRun, Scan, follow, may_send_raw
 from secscan.collection.nmap_xml import IncompleteHostError, NmapHost, statuses
 from secscan.collection.port_scan import TRANSPORT, Ask, Missed, Seen, answer, too_many
-from secscan.facts.ports import PortFacts, ServiceIdentity, port_ranges
+from secscan.facts.ports import PortFacts, PortStatus, ServiceIdentity, port_ranges
 from secscan.model import Reason
 from secscan.scope import Gate, Refused
 
@@ -27,11 +27,16 @@ MOST_RUNS = 8
 #: answers, and for asking the open ports who they are.
 PLANNED = 0.7
 
-#: nmap gives up on a host a little before we give up on nmap, so that the run's other hosts still come.
-NMAP_PATIENCE = 0.95
+#: nmap gives up on a host this part of the deadline before we give up on nmap, and not less than so many seconds: it
+#: tells of a run's hosts when it is done with all of them.
+EARLIER = 0.05
+LEAST_EARLIER = 0.5
+
+#: Services that are asked who they are at once: the most that nmap does by itself, where its default is 20.
+MOST_SERVICES = 100
 
 #: Open ports of one host that are asked who they are, lowest first. A tarpit has a thousand with nothing to say.
-MOST_IDENTIFIED = 100
+MOST_IDENTIFIED = MOST_SERVICES
 
 #: With fewer seconds left nobody is asked: nmap takes half a second to read its probes alone.
 LEAST_FOR_IDENTITY = 2.0
@@ -40,6 +45,9 @@ LEAST_FOR_IDENTITY = 2.0
 #: and a twelfth of what is left for each leaves room for nmap's start.
 LONGEST_WAIT = 2.0
 QUESTIONS = 12
+
+#: Connections that asking who answers on a port takes, at most: so many probes ``--version-light`` has for a port.
+MOST_PROBES = 8
 
 ItemT = TypeVar("ItemT")
 
@@ -115,7 +123,7 @@ class _NmapScan:
         missed: list[Missed] = []
 
         def start() -> Iterator[NmapRun]:
-            for batch in _batches(asks, lambda ask: ask, self._run_size):
+            for batch in self._in_time(asks):
                 ports = port_ranges(batch[0].ports)
                 least = len(batch[0].ports) / self._rate
                 if least > self._deadline:
@@ -127,7 +135,13 @@ class _NmapScan:
                 admitted = []
                 for ask in batch:
                     try:
-                        self._admit(ask, f"nmap {'-sS' if self._syn else '-sT'}", ask.ports)
+                        self._gate.admit(
+                            ask.address,
+                            what=f"nmap {'-sS' if self._syn else '-sT'}",
+                            ports=ports,
+                            connections=len(ask.ports),
+                            paced=False,
+                        )
                         admitted.append(ask)
                     except Refused as refused:
                         missed.append(Missed(ask, refused.refusal.reason, refused.refusal.detail))
@@ -183,13 +197,19 @@ class _NmapScan:
         unasked: list[Seen] = []
 
         def start() -> Iterator[NmapRun]:
-            for batch in _batches(found, lambda item: item.ask, lambda _ports, _hosts: MOST_HOSTS_IN_A_RUN):
+            for batch in _few_services(found):
                 admitted: list[_Found] = []
                 # All hosts of a batch were asked the same ports, so none is asked here for a port it was not yet.
                 ports = frozenset[int]().union(*(item.open_ports for item in batch))
                 for item in batch:
                     try:
-                        self._admit(item.ask, "nmap -sV", ports)
+                        # No rate option of nmap's holds for these connections, so they wait for their turn here.
+                        self._gate.admit(
+                            item.ask.address,
+                            what="nmap -sV",
+                            ports=port_ranges(ports),
+                            connections=len(ports) + MOST_PROBES * len(item.open_ports),
+                        )
                         admitted.append(item)
                     except Refused as refused:
                         unasked.append(_unidentified(item.seen, refused.refusal.detail))
@@ -202,6 +222,7 @@ class _NmapScan:
                     least_rate=1,
                     timeout=left,
                     version_wait=min(LONGEST_WAIT, left / QUESTIONS),
+                    services=min(MOST_SERVICES, sum(len(item.open_ports) for item in admitted)),
                 )
                 try:
                     run = self._nmap.start(scan, deadline=left)
@@ -211,8 +232,7 @@ class _NmapScan:
                 waiting[run] = {_plain(item.ask.address): item for item in admitted}
                 yield run
 
-        # Here nmap waits for answers nearly all of the time, and sends next to nothing: more runs at once don't
-        # come near any rate.
+        # Here nmap waits for answers nearly all of the time.
         with closing(follow(start(), at_once=MOST_RUNS)) as events:
             for run, host in events:
                 if host is None:
@@ -228,15 +248,12 @@ class _NmapScan:
 
     # --- Both ---------------------------------------------------------------------------------------------
 
-    def _run_size(self, ports: frozenset[int], hosts: int) -> int:
-        """How many hosts one run can ask all ports in time, twice if it must, or its share if that is less."""
-        in_time = int(self._rate * PLANNED * self._deadline / (2 * len(ports)))
-        return max(1, min(MOST_HOSTS_IN_A_RUN, ceil(hosts / self._at_once), in_time))
-
-    def _admit(self, ask: Ask, what: str, ports: frozenset[int]) -> None:
-        self._gate.admit(
-            ask.address, what=what, ports=port_ranges(ports), connections=len(ports), paced=False
-        )
+    def _in_time(self, asks: Iterable[Ask]) -> Iterator[list[Ask]]:
+        """Runs that can ask all ports of all their hosts in time, twice if they must, and share the hosts evenly."""
+        for group in _alike(asks, lambda ask: ask):
+            in_time = int(self._rate * PLANNED * self._deadline / (2 * len(group[0].ports)))
+            size = max(1, min(MOST_HOSTS_IN_A_RUN, ceil(len(group) / self._at_once), in_time))
+            yield from (group[i : i + size] for i in range(0, len(group), size))
 
     def _scan(
         self,
@@ -246,6 +263,7 @@ class _NmapScan:
         least_rate: int,
         timeout: float,
         version_wait: float | None = None,
+        services: int = 0,
     ) -> Scan:
         return Scan(
             addresses=tuple(ask.address for ask in asks),
@@ -253,23 +271,33 @@ class _NmapScan:
             syn=self._syn,
             most_rate=self._rate,
             least_rate=min(least_rate, self._rate),
-            host_timeout=timeout * NMAP_PATIENCE,
+            host_timeout=max(timeout / 2, timeout - max(LEAST_EARLIER, timeout * EARLIER)),
             version_wait=version_wait,
+            services=services,
         )
 
 
-def _batches(
-    items: Iterable[ItemT], ask_of: Callable[[ItemT], Ask], size: Callable[[frozenset[int], int], int]
-) -> Iterator[list[ItemT]]:
-    """Items of the same ports and family in lists of ``size``, given the ports and how many items there are."""
-    alike: dict[tuple[frozenset[int], bool, str], list[ItemT]] = defaultdict(list)
+def _alike(items: Iterable[ItemT], ask_of: Callable[[ItemT], Ask]) -> Iterable[list[ItemT]]:
+    """What may share a run: the ports, the family, and the zone, which nmap leaves out when it gives an address."""
+    groups: dict[tuple[frozenset[int], bool, str], list[ItemT]] = defaultdict(list)
     for item in items:
         ask = ask_of(item)
-        # nmap leaves the zone out when it gives the address, so there is one zone in a run.
-        alike[ask.ports, ":" in ask.address, ask.address.partition("%")[2]].append(item)
-    for (ports, _, _), group in alike.items():
-        step = size(ports, len(group))
-        yield from (group[i : i + step] for i in range(0, len(group), step))
+        groups[ask.ports, ":" in ask.address, ask.address.partition("%")[2]].append(item)
+    return groups.values()
+
+
+def _few_services(found: Iterable[_Found]) -> Iterator[list[_Found]]:
+    """Runs of so many services as are asked at once; a tarpit, with more, holds nobody up but itself."""
+    for group in _alike(found, lambda item: item.ask):
+        batch: list[_Found] = []
+        services = 0
+        for item in sorted(group, key=lambda item: len(item.open_ports)):
+            services += len(item.open_ports)
+            if batch and (services > MOST_SERVICES or len(batch) == MOST_HOSTS_IN_A_RUN):
+                yield batch
+                batch, services = [], len(item.open_ports)
+            batch.append(item)
+        yield batch
 
 
 def _plain(address: str) -> str:
@@ -279,7 +307,7 @@ def _plain(address: str) -> str:
 def _too_slow(run: NmapRun, ask: Ask) -> str:
     return (
         f"nmap had not finished with {ask.address} after {run.scan.host_timeout:.1f} s "
-        f"({len(ask.ports)} ports, at most {run.scan.most_rate} packets a second)"
+        f"(ports: {len(ask.ports)}, packets a second: at most {run.scan.most_rate})"
     )
 
 
@@ -317,7 +345,7 @@ def _named(seen: Seen, host: NmapHost) -> Seen:
     }
     ports = tuple(
         msgspec.structs.replace(state, identity=identities[state.port])
-        if state.port in identities and state.status is state.status.OPEN
+        if state.port in identities and state.status is PortStatus.OPEN
         else state
         for state in seen.facts.ports
     )

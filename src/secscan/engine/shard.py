@@ -4,11 +4,12 @@ The same function runs in local worker processes and wherever else a worker may 
 difference. What a run has recorded already is handed in, so that a resumed run goes on where it stopped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from secscan.collection import Collector
+from secscan.engine.streams import Streams
 from secscan.evaluation import endpoints, services
 from secscan.facts import AddressFacts, ChainFacts, PortFacts, PortStatus, TlsFacts
 from secscan.model import (
@@ -48,46 +49,115 @@ class Shard:
     recorded: tuple[Record, ...] = ()
 
 
+class PortScan(Collector[AddressTarget], Protocol):
+    """A collector of ports that may tell early which are open, before it knows who answers there."""
+
+    def collect(
+        self, targets: Sequence[AddressTarget], gate: Gate, *, sighted: Callable[[Record], None] = ...
+    ) -> Iterator[Record]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Collectors:
     """What looks: where hosts are, which ports are open, what speaks TLS."""
 
     addresses: Collector[HostTarget]
-    ports: Collector[AddressTarget]
+    ports: PortScan
     endpoints: Collector[Endpoint]
 
 
 def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[Record]:
-    """Yields a record for each target and kind that ``shard.recorded`` lacks."""
+    """Yields a record for each target and kind that ``shard.recorded`` lacks.
+
+    Ports come first. As soon as it is known of every address which are open, the services behind them are looked
+    at, while the port scan still finds out who answers: that is mostly waiting, and one silent port takes it
+    longer than all the rest.
+    """
     seen: dict[tuple[Target, str], Record] = {(r.target, r.kind): r for r in shard.recorded}
 
-    def look(collector: Collector[TargetT], targets: Sequence[TargetT]) -> Iterator[Record]:
-        missing = [t for t in targets if any((t, kind) not in seen for kind in collector.kinds)]
-        for record in _each_accounted_for(collector, missing, gate):
-            if (record.target, record.kind) not in seen:
-                seen[record.target, record.kind] = record
-                yield record
+    def unseen(collector: Collector[TargetT], targets: Iterable[TargetT]) -> list[TargetT]:
+        return [t for t in targets if any((t, kind) not in seen for kind in collector.kinds)]
 
-    yield from look(collectors.addresses, [HostTarget(host.id) for host in shard.hosts])
-    addresses = [
+    def is_new(record: Record) -> bool:
+        if (record.target, record.kind) in seen:
+            return False
+        seen[record.target, record.kind] = record
+        return True
+
+    hosts = unseen(collectors.addresses, (HostTarget(host.id) for host in shard.hosts))
+    looked_up = _each_accounted_for(
+        lambda: collectors.addresses.collect(hosts, gate), collectors.addresses, hosts
+    )
+    yield from filter(is_new, looked_up)
+
+    addresses = unseen(collectors.ports, _address_targets(seen.values()))
+    awaited = set(addresses)
+    sighted: dict[tuple[Target, str], Record] = {}
+    with Streams[Record | _Sighted]() as streams:
+
+        def scan() -> Iterator[Record]:
+            return collectors.ports.collect(
+                addresses, gate, sighted=lambda record: streams.put(_Sighted(record))
+            )
+
+        streams.start(_each_accounted_for(scan, collectors.ports, addresses))
+
+        def begin_endpoints() -> Iterator[Record]:
+            askable, answered = _ask_or_answer(shard, Evidence(sighted | seen), collectors.endpoints)
+            wanted = unseen(collectors.endpoints, askable)
+            streams.start(
+                _each_accounted_for(
+                    lambda: collectors.endpoints.collect(wanted, gate), collectors.endpoints, wanted
+                )
+            )
+            yield from filter(is_new, answered)
+
+        if not awaited:
+            yield from begin_endpoints()
+        for event in streams:
+            record = event.record if isinstance(event, _Sighted) else event
+            if isinstance(event, _Sighted):
+                sighted[record.target, record.kind] = record
+            elif is_new(record):
+                yield record
+            if isinstance(record.target, AddressTarget) and record.target in awaited:
+                awaited.discard(record.target)
+                if not awaited:
+                    yield from begin_endpoints()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighted:
+    """Ports of an address that were found, before it is known who answers; its record is still to come."""
+
+    record: Record
+
+
+def _address_targets(records: Iterable[Record]) -> list[AddressTarget]:
+    return [
         AddressTarget(record.target.host, address)
-        for record in list(seen.values())
+        for record in records
         if isinstance(record, Observation) and isinstance(record.facts, AddressFacts)
         for address in record.facts.addresses
     ]
-    yield from look(collectors.ports, addresses)
 
+
+def _ask_or_answer(
+    shard: Shard, evidence: Evidence, collector: Collector[Endpoint]
+) -> tuple[list[Endpoint], list[Record]]:
+    """The endpoints to look at, and records of those where the port scan says that there is no use in it."""
     askable: list[Endpoint] = []
+    answered: list[Record] = []
     for host in shard.hosts:
         known = frozenset(shard.known_ports.get(host.id, ()))
-        for target, answer in _endpoints(host, known, Evidence(seen)):
+        for target, answer in _endpoints(host, known, evidence):
             if answer is None:
                 askable.append(target)
-                continue
-            for kind in ENDPOINT_KINDS:
-                if (target, kind) not in seen:
-                    yield Unobserved(target, collectors.endpoints.name, kind, utc_now(), *answer)
-    yield from look(collectors.endpoints, askable)
+            else:
+                answered += [
+                    Unobserved(target, collector.name, kind, utc_now(), *answer) for kind in ENDPOINT_KINDS
+                ]
+    return askable, answered
 
 
 def _endpoints(
@@ -142,7 +212,7 @@ def _addresses(host: Host, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _each_accounted_for(
-    collector: Collector[TargetT], targets: Sequence[TargetT], gate: Gate
+    look: Callable[[], Iterator[Record]], collector: Collector[TargetT], targets: Sequence[TargetT]
 ) -> Iterator[Record]:
     """A collector raises only for its own bugs, and what it leaves out is one: both become Unobserved(BUG)."""
     if not targets:
@@ -150,7 +220,7 @@ def _each_accounted_for(
     owed = {(target, kind) for target in targets for kind in collector.kinds}
     what = f"the collector {collector.name!r} said nothing of it"
     try:
-        for record in collector.collect(targets, gate):
+        for record in look():
             owed.discard((record.target, record.kind))
             yield record
     except Exception as e:  # noqa: BLE001 - a broken collector must not end the scan of the other hosts
@@ -168,7 +238,13 @@ class Absentee:
     reason: Reason
     detail: str
 
-    def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:  # noqa: ARG002 - Collector
+    def collect(
+        self,
+        targets: Sequence[Target],
+        gate: Gate,  # noqa: ARG002 - as every collector
+        *,
+        sighted: Callable[[Record], None] = lambda _: None,  # noqa: ARG002
+    ) -> Iterator[Record]:
         for target in targets:
             for kind in self.kinds:
                 yield Unobserved(target, self.name, kind, utc_now(), self.reason, self.detail)

@@ -103,8 +103,8 @@ def as_written(stored: str) -> str:
 def json_text(value: Any) -> str:
     try:
         return msgspec.json.encode(value, order="sorted").decode()
-    except (UnicodeEncodeError, OverflowError):
-        # Half a surrogate, or an integer past 64 bits: the slower encoder escapes the one and spells the other.
+    except UnicodeEncodeError:
+        # Half a surrogate, which the slower encoder escapes.
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

@@ -24,13 +24,20 @@ CACHE_KIB = 64 * 1024
 
 
 class Database:
-    """A database by path or URL. ``path`` is None where it is not a file of ours."""
+    """A database by path or URL. ``path`` is None where it is not a file of ours.
 
-    def __init__(self, path_or_url: str | Path, *, patience: float = PATIENCE) -> None:
+    ``is_migrating`` leaves the references between rows unchecked: SQLite changes a table by making it anew, and
+    would take the rows that refer to it for orphans.
+    """
+
+    def __init__(
+        self, path_or_url: str | Path, *, patience: float = PATIENCE, is_migrating: bool = False
+    ) -> None:
         self.url, self.path = _locate(path_or_url)
         self.name = str(self.path) if self.path else self.url.render_as_string(hide_password=True)
         self._lock = WriteLock(self.path) if self.path else None
         self.patience = patience
+        self._is_migrating = is_migrating
         self._engine: Engine | None = None
 
     def exists(self) -> bool:
@@ -76,7 +83,7 @@ class Database:
 
     def _connect(self) -> Connection:
         if self._engine is None:
-            self._engine = _engine(self.url, self.patience)
+            self._engine = _engine(self.url, self.patience, self._is_migrating)
         return self._engine.connect()
 
     @contextlib.contextmanager
@@ -108,7 +115,7 @@ def _locate(path_or_url: str | Path) -> tuple[URL, Path | None]:
     return URL.create("sqlite", database=str(path)), path
 
 
-def _engine(url: URL, patience: float) -> Engine:
+def _engine(url: URL, patience: float, is_migrating: bool) -> Engine:
     try:
         engine = create_engine(url)
     except (NoSuchModuleError, ModuleNotFoundError) as e:
@@ -118,7 +125,7 @@ def _engine(url: URL, patience: float) -> Engine:
             )
         ) from e
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", partial(_prepare_sqlite, patience))
+        event.listen(engine, "connect", partial(_prepare_sqlite, patience, is_migrating))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -126,7 +133,7 @@ def _engine(url: URL, patience: float) -> Engine:
 # --- What only SQLite needs --------------------------------------------------------------------------------
 
 
-def _prepare_sqlite(patience: float, connection: Any, _record: object) -> None:
+def _prepare_sqlite(patience: float, is_migrating: bool, connection: Any, _record: object) -> None:
     # The driver opens transactions late and not before DDL; we begin them ourselves.
     connection.isolation_level = None
     for pragma in (
@@ -134,7 +141,7 @@ def _prepare_sqlite(patience: float, connection: Any, _record: object) -> None:
         "journal_mode = WAL",
         # A committed batch survives a power cut too; with batches, that is one fsync for hundreds of records.
         "synchronous = FULL",
-        "foreign_keys = ON",
+        f"foreign_keys = {'OFF' if is_migrating else 'ON'}",
         f"cache_size = -{CACHE_KIB}",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -17,8 +17,8 @@ from secscan.store.recording import NO_ATTEMPT
 #: Hosts whose evidence is read in one go.
 HOSTS_AT_ONCE = 250
 
-#: Canonical JSON whose decoded facts are kept, in bytes; decoded they take a few times as much.
-KEPT_FACTS = 32 * 1024 * 1024
+#: Content whose decoded facts are kept, in bytes as it is stored; decoded it takes a few times as much.
+KEPT_FACTS = 16 * 1024 * 1024
 
 #: What decoding a damaged or foreign blob may raise, in a kind's own upgrades too.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)

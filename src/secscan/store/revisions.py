@@ -19,7 +19,7 @@ from sqlalchemy import (
 import secscan
 from secscan.language import _
 from secscan.store import migrations, tables
-from secscan.store.database import Database
+from secscan.store.database import Database, damage
 from secscan.store.errors import StoreError
 
 #: Alembic's own table, as Alembic makes it: a new database needs no Alembic.
@@ -60,7 +60,16 @@ def ensure_current(
             _create(connection, database)
 
 
-def upgrade(database: Database) -> None:
+def upgrade(path_or_url: str | Path) -> None:
+    """Raises StoreError where there is nothing to upgrade, and where rows would be lost by it."""
+    database = Database(path_or_url, is_migrating=True)
+    try:
+        _upgrade(database)
+    finally:
+        database.close()
+
+
+def _upgrade(database: Database) -> None:
     if not database.exists():
         raise StoreError(_("there is no database at {database} to upgrade").format(database=database.name))
     with database.reading() as connection:
@@ -74,6 +83,12 @@ def upgrade(database: Database) -> None:
     with database.writing() as connection:
         migrate(connection)
         _sign(connection)
+        for problem in damage(connection):
+            raise StoreError(
+                _("the upgrade of {database} was taken back: {problem}").format(
+                    database=database.name, problem=problem
+                )
+            )
 
 
 def migrate(connection: Connection) -> None:

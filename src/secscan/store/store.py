@@ -52,11 +52,7 @@ class Store:
     @staticmethod
     def upgrade(path_or_url: str | Path) -> None:
         """Migrates the database to what this secscan knows, in one transaction; does nothing where it is there."""
-        database = Database(path_or_url)
-        try:
-            revisions.upgrade(database)
-        finally:
-            database.close()
+        revisions.upgrade(path_or_url)
 
     def __enter__(self) -> Self:
         return self

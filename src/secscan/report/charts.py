@@ -1,0 +1,145 @@
+"""Charts as static SVG, drawn here: bars and columns on a scale of 0 to 100, with title and description.
+
+Positions are percentages of the width and heights are pixels, without a viewBox: a chart then fills its column
+on a phone and on paper alike while its letters keep their size. The plotting libraries draw to a fixed size,
+bring their own fonts and styles (which the page's content policy refuses), and weigh more than the page; for
+bars they have nothing to add. Colours come from the page's style by class, so that they follow dark and print.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from markupsafe import Markup
+
+from secscan.language import _, choose
+from secscan.model import Range
+from secscan.report.formats import bound, count, score
+
+_ROW = 26  # px: the height of the range bar
+_COLUMNS = 120  # px: the height of the tallest column
+
+
+def range_bar(
+    range: Range, grades: Sequence[tuple[str, Fraction]], meets: Fraction, *, id: str = "range"
+) -> Markup:
+    """A score from *verified* (filled) to *possible* (hatched), over the grades' bounds and what is needed.
+
+    ``grades`` are letters with their lowest score, best first. ``id`` must be unlike any other on the page.
+    """
+    title = _("Score range")
+    description = _(
+        "Verified {verified} of 100, possible {possible} of 100. The baseline asks for {meets}."
+    ).format(verified=score(range.verified), possible=score(range.possible), meets=bound(meets))
+    return Markup(
+        '<svg class="range" width="100%" height="56" role="img" aria-labelledby="{id}-t {id}-d">'
+        '<title id="{id}-t">{title}</title><desc id="{id}-d">{description}</desc>'
+        '<rect class="track" width="100%" height="{row}" rx="3"/>{bars}{marks}</svg>'
+    ).format(
+        id=id,
+        title=title,
+        description=description,
+        row=_ROW,
+        bars=_bars(range, _ROW),
+        marks=Markup("").join(_marks(grades, meets)),
+    )
+
+
+def small_bar(range: Range) -> Markup:
+    """The same range in a table cell, hidden from screen readers: the figures stand beside it."""
+    return Markup('<svg class="bar" aria-hidden="true">{}</svg>').format(_bars(range, None))
+
+
+def domain_bar(range: Range, name: str) -> Markup:
+    """A domain's range, with its name and figures for those who can't see it."""
+    title = _("{domain}: verified {verified}, possible {possible} of 100").format(
+        domain=name, verified=score(range.verified), possible=score(range.possible)
+    )
+    return Markup('<svg class="bar tall" role="img"><title>{}</title>{}</svg>').format(
+        title, _bars(range, None)
+    )
+
+
+def share_bar(share: Fraction, enough: Fraction) -> Markup:
+    """A share of 0 to 1 with a mark at what is enough, hidden from screen readers."""
+    return Markup(
+        '<svg class="bar share" aria-hidden="true">{}<line class="needed" x1="{x}%" x2="{x}%" y2="100%"/></svg>'
+    ).format(_rect("v", Fraction(0), share * 100, None), x=_figure(enough * 100))
+
+
+def columns(bars: Sequence[tuple[str, int, int]], *, id: str = "grades") -> Markup:
+    """How many agencies have each grade. Each bar is a letter, those of which enough was seen (filled) and the
+    others (hatched on top). ``id`` must be unlike any other on the page."""
+    title = _("How many agencies have each grade")
+    description = "; ".join(
+        choose("{grade}: {n} agency", "{grade}: {n} agencies", solid + hatched).format(
+            grade=grade, n=count(solid + hatched)
+        )
+        for grade, solid, hatched in bars
+    )
+    return Markup(
+        '<svg class="columns" width="100%" height="{height}" role="img" aria-labelledby="{id}-t {id}-d">'
+        '<title id="{id}-t">{title}</title><desc id="{id}-d">{description}</desc>{columns}'
+        '<line class="floor" x2="100%" y1="{floor}" y2="{floor}"/></svg>'
+    ).format(
+        id=id,
+        title=title,
+        description=description,
+        height=_COLUMNS + 50,
+        floor=_COLUMNS + 20,
+        columns=Markup("").join(_columns(bars)),
+    )
+
+
+def _bars(range: Range, height: int | None) -> Markup:
+    return _rect("v", Fraction(0), range.verified, height) + _rect(
+        "p", range.verified, range.possible, height
+    )
+
+
+def _rect(kind: str, start: Fraction, end: Fraction, height: int | None) -> Markup:
+    if end <= start:
+        return Markup("")
+    return Markup('<rect class="{}"{} width="{}%" height="{}"/>').format(
+        kind,
+        Markup(' x="{}%"').format(_figure(start)) if start else "",
+        _figure(end - start),
+        "100%" if height is None else height,
+    )
+
+
+def _marks(grades: Sequence[tuple[str, Fraction]], meets: Fraction) -> Iterator[Markup]:
+    top = Fraction(100)
+    for grade, lowest in grades:
+        if lowest:
+            yield Markup('<line class="mark" x1="{x}%" x2="{x}%" y2="{y}"/>').format(
+                x=_figure(lowest), y=_ROW + 6
+            )
+        # A band too narrow for its letter would print it over its neighbour's.
+        if top - lowest >= 5:
+            yield Markup('<text x="{}%" y="50">{}</text>').format(_figure((lowest + top) / 2), grade)
+        top = lowest
+    yield Markup('<line class="needed" x1="{x}%" x2="{x}%" y2="{y}"/>').format(x=_figure(meets), y=_ROW + 12)
+
+
+def _columns(bars: Sequence[tuple[str, int, int]]) -> Iterator[Markup]:
+    tallest = max((solid + hatched for _grade, solid, hatched in bars), default=0) or 1
+    step = Fraction(100, len(bars) or 1)
+    for place, (grade, solid, hatched) in enumerate(bars):
+        middle = _figure(step * place + step / 2)
+        top = Fraction(_COLUMNS + 20)
+        for kind, n in (("v", solid), ("p", hatched)):
+            height = Fraction(_COLUMNS * n, tallest)
+            top -= height
+            if n:
+                yield Markup('<rect class="{}" x="{}%" y="{}" width="{}%" height="{}"/>').format(
+                    kind, _figure(step * place + step / 4), _figure(top), _figure(step / 2), _figure(height)
+                )
+        yield Markup('<text class="n" x="{}%" y="{}">{}</text>').format(
+            middle, _figure(top - 6), count(solid + hatched)
+        )
+        yield Markup('<text x="{}%" y="{}">{}</text>').format(middle, _COLUMNS + 42, grade)
+
+
+def _figure(value: Fraction) -> str:
+    """A number in SVG: two decimals at most, and a point in every language."""
+    return f"{float(value):.2f}".rstrip("0").rstrip(".")

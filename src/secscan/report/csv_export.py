@@ -1,0 +1,73 @@
+"""Findings as CSV that a spreadsheet opens as it is: UTF-8 with a byte-order mark, and no cell a formula."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+
+from secscan.check import Check
+from secscan.language import _
+from secscan.model import Finding, Outcome, SubjectLevel
+from secscan.report.text import cell, sentence
+
+#: What a column holds; programs read them by these names, so they are the same in every language.
+COLUMNS = (
+    "finding",
+    "agency",
+    "host",
+    "transport",
+    "port",
+    "server_name",
+    "addresses",
+    "check",
+    "object",
+    "severity",
+    "outcome",
+    "reason",
+    "claim",
+    "evidence",
+    "fix",
+    "observed_at",
+)
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def findings_csv(findings: Iterable[Finding], owners: Mapping[str, str], checks: Mapping[str, Check]) -> str:
+    """One line a finding, in the order given, with lines ended as RFC 4180 asks and a byte-order mark before all.
+
+    ``owners`` maps host id to agency id; texts are in the language in use. To be written as UTF-8 with
+    ``newline=""``.
+    """
+    lines = io.StringIO()
+    lines.write(_BYTE_ORDER_MARK)
+    writer = csv.writer(lines)
+    writer.writerow(COLUMNS)
+    for finding in findings:
+        row = _row(finding, checks.get(finding.check), owners.get(finding.subject.id, ""))
+        writer.writerow([cell(row[column]) for column in COLUMNS])
+    return lines.getvalue()
+
+
+def _row(finding: Finding, check: Check | None, agency: str) -> dict[str, str]:
+    subject = finding.subject
+    return {
+        "finding": finding.id,
+        "agency": agency,
+        "host": subject.host or "",
+        "transport": subject.transport,
+        "port": str(subject.port) if subject.level is SubjectLevel.SERVICE else "",
+        "server_name": subject.server_name,
+        "addresses": " ".join(finding.addresses),
+        "check": finding.check,
+        "object": finding.object,
+        "severity": finding.severity.word,
+        "outcome": finding.outcome.value,
+        "reason": finding.reason.value if finding.reason else "",
+        "claim": _(check.claim) if check else "",
+        "evidence": sentence(finding.evidence),
+        "fix": _(check.fix) if check and finding.outcome is Outcome.FAIL else "",
+        "observed_at": finding.observed_at.astimezone(UTC).isoformat(timespec="seconds")
+        if finding.observed_at
+        else "",
+    }

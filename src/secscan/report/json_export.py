@@ -1,0 +1,265 @@
+"""A judgement as one JSON document, versioned, for programs that read on from where we stop."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from secscan.baseline import Baseline
+from secscan.check import Check
+from secscan.language import _
+from secscan.model import (
+    Agency,
+    Coverage,
+    Finding,
+    GroupScore,
+    Host,
+    HostScore,
+    Inventory,
+    Judgement,
+    Outcome,
+    Range,
+    Stamp,
+)
+from secscan.report.text import sentence, visible
+
+#: Rises when a reader of the former shape could be misled: a field that goes, or comes to mean something else.
+#: A field that is added doesn't count; readers ignore what they don't know.
+SCHEMA = 1
+
+_OUTSIDE_ASCII = re.compile(r"[^\x20-\x7e\n]")
+
+
+def judgement_document(
+    judgement: Judgement,
+    inventory: Inventory,
+    baseline: Baseline,
+    checks: Mapping[str, Check],
+    *,
+    outcomes: Iterable[Outcome] = tuple(Outcome),
+) -> dict[str, Any]:
+    """Everything a judgement says, as plain dicts, lists, strings and numbers; texts in the language in use.
+
+    ::
+
+        schema      1
+        kind        "judgement"
+        stamp       run, at, baseline, baseline_hash, scoring_version, secscan_version, inventory_hash
+        baseline    name, hash, titles, meets, enough_coverage, grades: [{grade, lowest}], domains: {domain: weight}
+        whole       a score (below)
+        tiers       [{id, score}]
+        agencies    [{id, names, tier, parent, zone, hosts: [id], score}], by id
+        hosts       [{id, agency, addresses, names, role, zone, level, criticality, score}], by id
+        findings    [a finding], by host, as the evaluation ordered them
+        checks      {id: {severity, claim, why, fix}}, those that a finding names
+
+    A score is ``{verified, possible, coverage, domains, grade, meets_baseline, assessed}`` for a group and
+    ``{verified, possible, coverage, domains, caps}`` for a host. Every number in it is
+    ``{"decimal": "57.0", "exact": "57"}``: the figure that pages show, rounded down, and the exact fraction;
+    scores run from 0 to 100 and coverage from 0 to 1. ``verified`` and ``possible`` are null where a group is
+    not assessed. Instants are ISO 8601 in UTC. A finding is as ``finding_document`` makes it; ``outcomes``
+    leaves out findings with any other outcome.
+    """
+    owners = _owners(judgement)
+    wanted = frozenset(outcomes)
+    findings = [
+        f for host in sorted(judgement.findings) for f in judgement.findings[host] if f.outcome in wanted
+    ]
+    return {
+        "schema": SCHEMA,
+        "kind": "judgement",
+        "stamp": _stamp(judgement.stamp),
+        "baseline": _baseline(baseline),
+        "whole": _group(judgement.whole),
+        "tiers": [{"id": id, "score": _group(score)} for id, score in sorted(judgement.tiers.items())],
+        "agencies": [
+            _agency(inventory.agencies[id], score)
+            for id, score in sorted(judgement.agencies.items())
+            if id in inventory.agencies
+        ],
+        "hosts": [
+            _host(inventory.hosts[id], score, owners.get(id))
+            for id, score in sorted(judgement.hosts.items())
+            if id in inventory.hosts
+        ],
+        "findings": [
+            finding_document(f, check=checks.get(f.check), agency=owners.get(f.subject.id)) for f in findings
+        ],
+        "checks": _checks(findings, checks),
+    }
+
+
+def findings_document(
+    findings: Iterable[Finding], judgement: Judgement, checks: Mapping[str, Check]
+) -> dict[str, Any]:
+    """Some findings of a judgement, without scores: ``{schema, kind: "findings", stamp, findings, checks}``."""
+    listed, owners = list(findings), _owners(judgement)
+    return {
+        "schema": SCHEMA,
+        "kind": "findings",
+        "stamp": _stamp(judgement.stamp),
+        "findings": [
+            finding_document(f, check=checks.get(f.check), agency=owners.get(f.subject.id)) for f in listed
+        ],
+        "checks": _checks(listed, checks),
+    }
+
+
+def finding_document(finding: Finding, *, check: Check | None, agency: str | None) -> dict[str, Any]:
+    """One finding.
+
+    ::
+
+        id, check, object, outcome, severity, reason (null unless unknown or error), observed_at, addresses
+        agency, host      ids; null where there is none
+        subject           {level, key, id, transport, port, server_name}; port is null but for a service
+        evidence          {text, template, values}: text is fit to be shown, values are as the host gave them
+        claim, fix        in the language in use; fix is empty unless the finding is a failure
+    """
+    subject = finding.subject
+    return {
+        "id": finding.id,
+        "check": finding.check,
+        "object": finding.object,
+        "outcome": finding.outcome.value,
+        "severity": finding.severity.word,
+        "reason": finding.reason.value if finding.reason else None,
+        "observed_at": _instant(finding.observed_at) if finding.observed_at else None,
+        "addresses": list(finding.addresses),
+        "agency": agency,
+        "host": subject.host,
+        "subject": {
+            "level": subject.level.value,
+            "key": subject.key,
+            "id": subject.id,
+            "transport": subject.transport,
+            "port": subject.port or None,
+            "server_name": subject.server_name,
+        },
+        "evidence": {
+            "text": sentence(finding.evidence),
+            "template": finding.evidence.template,
+            "values": dict(finding.evidence.values),
+        },
+        "claim": _(check.claim) if check else "",
+        "fix": _(check.fix) if check and finding.outcome is Outcome.FAIL else "",
+    }
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """The document as indented JSON that is safe on a terminal: letters stay readable, and every character that
+    would not be seen or would move others is escaped, which JSON reads back unchanged."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    # Outside its strings JSON is plain ASCII, so that whatever is found here stands in a string.
+    return _OUTSIDE_ASCII.sub(lambda match: _escaped(match[0]), text) + "\n"
+
+
+def _escaped(character: str) -> str:
+    return character if visible(f"x{character}") == f"x{character}" else json.dumps(character)[1:-1]
+
+
+def _stamp(stamp: Stamp) -> dict[str, Any]:
+    return {
+        "run": stamp.run,
+        "at": _instant(stamp.at),
+        "baseline": stamp.baseline,
+        "baseline_hash": stamp.baseline_hash,
+        "scoring_version": stamp.scoring_version,
+        "secscan_version": stamp.secscan_version,
+        "inventory_hash": stamp.inventory_hash,
+    }
+
+
+def _baseline(baseline: Baseline) -> dict[str, Any]:
+    scoring = baseline.scoring
+    return {
+        "name": baseline.name,
+        "hash": baseline.hash,
+        "titles": dict(baseline.titles),
+        "meets": _number(scoring.meets),
+        "enough_coverage": _number(scoring.enough_coverage, places=4),
+        "grades": [{"grade": grade, "lowest": _number(lowest)} for grade, lowest in scoring.grades],
+        "domains": {domain: _number(weight) for domain, weight in baseline.domains.items()},
+    }
+
+
+def _agency(agency: Agency, score: GroupScore) -> dict[str, Any]:
+    return {
+        "id": agency.id,
+        "names": dict(agency.names),
+        "tier": agency.tier,
+        "parent": agency.parent,
+        "zone": agency.zone,
+        "hosts": list(score.members),
+        "score": _group(score),
+    }
+
+
+def _host(host: Host, score: HostScore, agency: str | None) -> dict[str, Any]:
+    return {
+        "id": host.id,
+        "agency": agency,
+        "addresses": list(host.addresses),
+        "names": list(host.names),
+        "role": host.role,
+        "zone": host.zone,
+        "level": host.level,
+        "criticality": host.criticality,
+        "score": {
+            **_range(score.range),
+            "coverage": _coverage(score.coverage),
+            "domains": {domain: _range(range) for domain, range in score.domains.items()},
+            "caps": list(score.caps),
+        },
+    }
+
+
+def _group(score: GroupScore) -> dict[str, Any]:
+    return {
+        "assessed": score.range is not None,
+        **_range(score.range),
+        "grade": score.grade or None,
+        "meets_baseline": score.meets_baseline,
+        "coverage": _coverage(score.coverage),
+        "domains": {domain: _range(range) for domain, range in score.domains.items()},
+    }
+
+
+def _range(range: Range | None) -> dict[str, Any]:
+    if range is None:
+        return {"verified": None, "possible": None}
+    return {"verified": _number(range.verified), "possible": _number(range.possible)}
+
+
+def _coverage(coverage: Coverage) -> dict[str, str]:
+    return _number(coverage.share, places=4)
+
+
+def _number(value: Fraction, *, places: int = 1) -> dict[str, str]:
+    """Rounded down, with a point in every language."""
+    scaled = int(value * 10**places // 1)
+    whole, rest = divmod(scaled, 10**places)
+    return {"decimal": f"{whole}.{rest:0{places}d}", "exact": str(value)}
+
+
+def _checks(findings: Iterable[Finding], checks: Mapping[str, Check]) -> dict[str, Any]:
+    named = sorted({finding.check for finding in findings} & checks.keys())
+    return {
+        id: {
+            "severity": checks[id].severity.word,
+            "claim": _(checks[id].claim),
+            "why": _(checks[id].why),
+            "fix": _(checks[id].fix),
+        }
+        for id in named
+    }
+
+
+def _owners(judgement: Judgement) -> dict[str, str]:
+    return {host: id for id, score in judgement.agencies.items() for host in score.members}
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,174 @@
+"""The words for outcomes, severities, reasons, domains and tiers, for leaders as much as for engineers."""
+
+from secscan.language import _, mark
+from secscan.model import Outcome, Reason, Severity
+from secscan.report.text import visible
+
+_SEVERITIES = {
+    Severity.CRITICAL: mark("critical"),
+    Severity.HIGH: mark("high"),
+    Severity.MEDIUM: mark("medium"),
+    Severity.LOW: mark("low"),
+    Severity.INFO: mark("info"),
+}
+
+_OUTCOMES = {
+    Outcome.PASS: mark("pass"),
+    Outcome.FAIL: mark("fail"),
+    Outcome.UNKNOWN: mark("unknown"),
+    Outcome.NOT_APPLICABLE: mark("not applicable"),
+    Outcome.ERROR: mark("error"),
+}
+
+# Reason -> what happened, and what that means or what to do about it.
+_REASONS = {
+    Reason.UNREACHABLE: (
+        mark("Not reachable"),
+        mark("No way to the host was found. It may be switched off, or the network between may be closed."),
+    ),
+    Reason.REFUSED: (
+        mark("Connection refused"),
+        mark("The host answered that nothing listens there, or a firewall turned the connection away."),
+    ),
+    Reason.TIMED_OUT: (
+        mark("No answer in time"),
+        mark("The host did not answer within the time it was given. A firewall may drop the packets."),
+    ),
+    Reason.NOT_RESOLVED: (
+        mark("Name not found"),
+        mark("The name service knows no address for the host. Correct the name or the inventory."),
+    ),
+    Reason.NEEDS_CREDENTIALS: (
+        mark("Login needed"),
+        mark("This can only be seen from the inside, and no login was given for the host."),
+    ),
+    Reason.AUTH_FAILED: (
+        mark("Login refused"),
+        mark("The host did not accept the login it was offered. Renew the account or the key."),
+    ),
+    Reason.HOST_KEY_CHANGED: (
+        mark("Host key changed"),
+        mark("The host shows another key than before. Find out why before trusting it again."),
+    ),
+    Reason.OUT_OF_SCOPE: (
+        mark("Outside the scope"),
+        mark("The scope does not allow this address or name, so nothing was sent to it."),
+    ),
+    Reason.OUT_OF_WINDOW: (
+        mark("Outside the time window"),
+        mark("The scope allows scanning at other hours only, so nothing was sent."),
+    ),
+    Reason.NOT_ATTEMPTED: (
+        mark("Not looked at yet"),
+        mark("No scan has come to this yet. Scan the agency to close the gap."),
+    ),
+    Reason.NOT_COLLECTED: (
+        mark("Not collected"),
+        mark("The scan did not ask for this. A deeper or a newer scan may."),
+    ),
+    Reason.UNREADABLE: (
+        mark("Not readable"),
+        mark("The information is there, and the account in use may not read it."),
+    ),
+    Reason.UNPARSED: (
+        mark("Not understood"),
+        mark("The host answered in a way that secscan does not understand yet."),
+    ),
+    Reason.MALFORMED: (
+        mark("Malformed answer"),
+        mark("The host's answer breaks the rules of its protocol, so nothing was concluded from it."),
+    ),
+    Reason.CONTRADICTORY: (
+        mark("Contradictory answers"),
+        mark("The host answered the same question differently. A load balancer may hide several servers."),
+    ),
+    Reason.RATE_LIMITED: (
+        mark("Slowed down by the host"),
+        mark("The host or a device before it limits how often it answers. A slower scan sees more."),
+    ),
+    Reason.TARPIT: (
+        mark("Held up by the host"),
+        mark("The host keeps connections open without end, or claims that every port is open."),
+    ),
+    Reason.TOOL_MISSING: (
+        mark("A tool is missing"),
+        mark("A program needed for this is not installed where secscan runs; secscan doctor names it."),
+    ),
+    Reason.STALE: (
+        mark("Seen too long ago"),
+        mark("What was seen is too old to stand for today. Scan again."),
+    ),
+    Reason.STALE_FEED: (
+        mark("Reference data too old"),
+        mark("The advisories this is compared with are out of date. Import newer ones."),
+    ),
+    Reason.INTERRUPTED: (
+        mark("Scan interrupted"),
+        mark("The scan was stopped before it came to this. Resume it."),
+    ),
+    Reason.BUG: (
+        mark("A mistake in secscan"),
+        mark("The host is not at fault. Please report it with the line below."),
+    ),
+}
+
+_DOMAINS = {
+    "tls": (mark("TLS configuration"), mark("How well connections are encrypted")),
+    "certificates": (mark("Certificates"), mark("Whether servers prove who they are")),
+    "ports": (mark("Open ports"), mark("What is exposed to the network")),
+    "patches": (mark("Patch level"), mark("Whether security updates are installed")),
+    "backups": (mark("Backups"), mark("Whether data would survive a loss")),
+}
+
+_TIERS = {
+    "central": mark("Central"),
+    "province": mark("Province"),
+    "district": mark("District"),
+    "commune": mark("Commune"),
+}
+
+_GRADES = {
+    "A": mark("very good"),
+    "B": mark("good"),
+    "C": mark("fair"),
+    "D": mark("weak"),
+    "F": mark("failing"),
+}
+
+
+def severity_word(severity: Severity) -> str:
+    return _(_SEVERITIES[severity])
+
+
+def outcome_word(outcome: Outcome) -> str:
+    return _(_OUTCOMES[outcome])
+
+
+def reason_word(reason: Reason) -> str:
+    """What happened, in a few words: ``No answer in time``."""
+    return _(_REASONS[reason][0])
+
+
+def reason_meaning(reason: Reason) -> str:
+    """What a reason means or what to do about it, in a sentence or two for people who are not engineers."""
+    return _(_REASONS[reason][1])
+
+
+def domain_word(domain: str) -> str:
+    """The name of a domain; one that only the operator's profile knows is shown as it is written there."""
+    return _(_DOMAINS[domain][0]) if domain in _DOMAINS else visible(domain)
+
+
+def domain_meaning(domain: str) -> str:
+    """What a domain is about, for a leader; empty for one that only the operator's profile knows."""
+    return _(_DOMAINS[domain][1]) if domain in _DOMAINS else ""
+
+
+def tier_word(tier: str) -> str:
+    """A tier of the inventory: a word of the operator's, translated where it is one of the usual four."""
+    return _(_TIERS[tier]) if tier in _TIERS else visible(tier)
+
+
+def grade_word(grade: str) -> str:
+    """What a letter means; empty for a grade that only the operator's profile knows."""
+    return _(_GRADES[grade]) if grade in _GRADES else ""

@@ -1,0 +1,125 @@
+import csv
+import io
+import json
+from fractions import Fraction
+
+import pytest
+
+from secscan.model import Outcome, Text
+from secscan.report.csv_export import COLUMNS, findings_csv
+from secscan.report.json_export import SCHEMA, findings_document, judgement_document, to_json
+from tests.report import samples
+from tests.report.samples import make_finding
+
+CHECKS = samples.make_checks()
+OLD = CHECKS["tls.old-versions"]
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    return samples.make_fleet(12)
+
+
+@pytest.fixture(scope="module")
+def document(fleet):
+    return json.loads(to_json(judgement_document(*fleet)))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
+def test_a_document_names_its_schema(document):
+    assert (document["schema"], document["kind"]) == (SCHEMA, "judgement")
+
+
+def test_a_document_has_every_agency_host_and_finding(document, fleet):
+    judgement, inventory, *_ = fleet
+    assert [a["id"] for a in document["agencies"]] == sorted(inventory.agencies)
+    assert [h["id"] for h in document["hosts"]] == sorted(inventory.hosts)
+    assert len(document["findings"]) == sum(map(len, judgement.findings.values()))
+
+
+def test_scores_are_given_as_shown_and_exactly(document, fleet):
+    verified = fleet[0].whole.range.verified
+    shown = document["whole"]["verified"]
+    assert Fraction(shown["exact"]) == verified
+    assert Fraction(shown["decimal"]) <= verified < Fraction(shown["decimal"]) + Fraction(1, 10)
+
+
+def test_an_agency_without_hosts_has_no_score(document):
+    (score,) = [a["score"] for a in document["agencies"] if not a["hosts"]]
+    assert (score["assessed"], score["verified"], score["possible"], score["grade"]) == (
+        False,
+        None,
+        None,
+        None,
+    )
+
+
+def test_the_agency_of_a_finding_is_given(document):
+    owner = {host: agency["id"] for agency in document["agencies"] for host in agency["hosts"]}
+    assert all(finding["agency"] == owner[finding["host"]] for finding in document["findings"])
+
+
+def test_findings_can_be_chosen_by_outcome(fleet):
+    chosen = judgement_document(*fleet, outcomes=[Outcome.FAIL])["findings"]
+    assert {finding["outcome"] for finding in chosen} == {"fail"}
+
+
+def test_a_finding_has_its_evidence_fix_and_identity(fleet):
+    finding = make_finding(OLD, object="TLS 1.0")
+    (given,) = findings_document([finding], fleet[0], CHECKS)["findings"]
+    assert given["id"] == finding.id
+    assert given["evidence"]["text"] == "The server accepts TLS 1.0, TLS 1.1."
+    assert given["evidence"]["values"] == {"versions": "TLS 1.0, TLS 1.1"}
+    assert given["fix"] == OLD.fix
+    assert given["subject"]["port"] == 443
+    assert given["observed_at"] == "2026-03-08T23:30:00Z"
+
+
+def test_what_passes_needs_no_fix(fleet):
+    (given,) = findings_document([make_finding(OLD, Outcome.PASS)], fleet[0], CHECKS)["findings"]
+    assert given["fix"] == ""
+
+
+def test_an_unknown_says_why(fleet):
+    (given,) = findings_document([make_finding(OLD, Outcome.UNKNOWN)], fleet[0], CHECKS)["findings"]
+    assert given["reason"] == "timed-out"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31m", "\x9b", "\u202e", "\ud800", "\U000e0041", "\u2028", "Đồng", '"\\']
+)
+def test_json_is_safe_on_a_terminal_and_reads_back_unchanged(text):
+    written = to_json({"a": text})
+    assert written.isascii() or text == "Đồng"
+    assert json.loads(written) == {"a": text}
+
+
+def test_json_keeps_letters_readable():
+    assert "Bộ Ví Dụ" in to_json({"a": "Bộ Ví Dụ"})
+
+
+def test_a_spreadsheet_knows_the_encoding():
+    assert findings_csv([], {}, CHECKS).startswith("\ufeff")
+
+
+def test_lines_end_as_rfc_4180_asks():
+    assert findings_csv([], {}, CHECKS).endswith("\r\n")
+
+
+def test_a_line_holds_the_finding():
+    (row,) = rows(findings_csv([make_finding(OLD)], {"web-1": "bo-vi-du"}, CHECKS))
+    assert list(row) == list(COLUMNS)
+    assert (row["agency"], row["host"], row["port"], row["severity"]) == ("bo-vi-du", "web-1", "443", "high")
+    assert row["evidence"] == "The server accepts TLS 1.0, TLS 1.1."
+
+
+@pytest.mark.parametrize("text", ["=1+1", "@x", "-2", "+3", "\t=1", "a\r\nb", 'a","b', "\x1b[0m"])
+def test_no_cell_is_a_formula_or_breaks_a_line(text):
+    finding = make_finding(OLD, evidence=Text(text), object=text, addresses=(text,))
+    (row,) = rows(findings_csv([finding], {}, CHECKS))
+    for column in COLUMNS:
+        assert not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert "\n" not in row[column]

@@ -1,0 +1,188 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from secscan.model import Agency, Outcome, Reason, Service, Severity, Subject, Text
+from secscan.report.views import ONE_CAUSE, Shortfall, agency_data, agency_view, fleet_data, index_view
+from tests.report import samples
+from tests.report.samples import HANOI, make_checks, make_finding, make_single
+
+CHECKS = make_checks()
+EXPIRED = CHECKS["certificate.expiry"]
+OLD = CHECKS["tls.old-versions"]
+INFO = CHECKS["tls.compression"]
+ON_HOST = Subject.of_host("web-1")
+
+
+def test_only_the_agencys_own_hosts_and_findings_are_in_its_data():
+    judgement, inventory, baseline, checks = samples.make_fleet(12)
+    data = agency_data(judgement, inventory, baseline, checks=checks, agency_id="bo-vi-du", tz=HANOI)
+    own = set(judgement.agencies["bo-vi-du"].members)
+    assert {h.id for h in data.hosts} == {f.subject.id for f in data.findings} == set(data.host_scores) == own
+
+
+def test_failures_are_grouped_by_check_gravest_first():
+    view = agency_view(make_single(make_finding(OLD), make_finding(INFO), make_finding(EXPIRED)))
+    assert [group.check for _, groups in view.by_severity for group in groups] == [
+        "certificate.expiry",
+        "tls.old-versions",
+        "tls.compression",
+    ]
+
+
+def test_a_milder_finding_stands_under_its_own_severity():
+    view = agency_view(make_single(make_finding(EXPIRED, severity=Severity.LOW)))
+    assert [severity for severity, _ in view.by_severity] == [Severity.LOW]
+
+
+def test_what_informs_only_is_no_first_step():
+    assert agency_view(make_single(make_finding(INFO))).first == ()
+
+
+def test_failures_of_important_hosts_come_first_among_equals():
+    hosts = [samples.make_host(1, criticality=1), samples.make_host(2, criticality=5)]
+    trust, name = CHECKS["certificate.trust"], CHECKS["certificate.name"]
+    data = samples.make_agency_data(
+        {
+            hosts[0].id: [make_finding(name, subject=Subject.of_host(hosts[0].id))],
+            hosts[1].id: [make_finding(trust, subject=Subject.of_host(hosts[1].id))],
+        },
+        hosts=hosts,
+    )
+    assert [step.check for step in agency_view(data).first] == ["certificate.trust", "certificate.name"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shortfalls"),
+    [
+        (Outcome.FAIL, (Shortfall.SCORE, Shortfall.CRITICAL_OPEN)),
+        (Outcome.UNKNOWN, (Shortfall.SCORE, Shortfall.CRITICAL_UNSEEN)),
+    ],
+)
+def test_why_an_agency_falls_short(outcome, shortfalls):
+    assert agency_view(make_single(make_finding(EXPIRED, outcome))).score.shortfalls == shortfalls
+
+
+def test_an_agency_that_meets_the_baseline_falls_short_of_nothing():
+    passes = [make_finding(check, Outcome.PASS) for check in CHECKS.values()]
+    score = agency_view(make_single(*passes)).score
+    assert (score.meets, score.shortfalls) == (True, ())
+
+
+def test_an_agency_without_hosts_is_not_assessed():
+    score = agency_view(samples.make_agency_data(hosts=[])).score
+    assert (score.range, score.shortfalls) == (None, (Shortfall.NO_HOSTS,))
+
+
+@pytest.mark.parametrize(("seen", "is_enough"), [(69, False), (70, True)])
+def test_how_much_is_enough(seen, is_enough):
+    data = make_single()
+    coverage = replace(data.score.coverage, evaluated=Fraction(seen), expected=Fraction(100))
+    assert (
+        agency_view(replace(data, score=replace(data.score, coverage=coverage))).score.is_enough is is_enough
+    )
+
+
+def test_what_was_not_seen_is_grouped_by_reason_host_and_words():
+    gone = Text("Not seen: {detail}", {"detail": "no route"})
+    unknown = [
+        make_finding(check, Outcome.UNKNOWN, subject=ON_HOST, reason=Reason.UNREACHABLE, evidence=gone)
+        for check in CHECKS.values()
+    ]
+    (unseen,) = agency_view(make_single(*unknown)).unseen
+    assert (unseen.reason, unseen.checks, len(unseen.gaps)) == (Reason.UNREACHABLE, len(CHECKS), 1)
+
+
+NO_TLS = Text("TLS is required on this service and is not offered; heard: {heard}", {"heard": "plain HTTP"})
+
+
+def broken(n: int, evidence: Text = NO_TLS):
+    return [make_finding(check, evidence=evidence) for check in list(CHECKS.values())[:n]]
+
+
+def test_one_cause_is_told_once_and_first():
+    view = agency_view(make_single(*broken(len(CHECKS))))
+    (cause,) = view.causes
+    assert (cause.rules, [len(place.broken) for place in cause.places]) == (len(CHECKS), [len(CHECKS)])
+    assert (view.first, view.by_severity) == ((cause,), ())
+
+
+@pytest.mark.parametrize(("rules", "causes"), [(ONE_CAUSE - 1, 0), (ONE_CAUSE, 1)])
+def test_how_many_rules_make_a_cause(rules, causes):
+    assert len(agency_view(make_single(*broken(rules))).causes) == causes
+
+
+def test_a_cause_hides_no_failure_from_the_counts():
+    view = agency_view(make_single(*broken(len(CHECKS))))
+    assert sum(view.failures.values()) == sum(view.causes[0].failures.values()) == len(CHECKS)
+
+
+def test_every_finding_of_a_cause_can_be_linked_to():
+    findings = broken(len(CHECKS))
+    (cause,) = agency_view(make_single(*findings)).causes
+    assert {b.anchor for place in cause.places for b in place.broken} == {f.id for f in findings}
+
+
+def test_the_same_words_about_two_services_are_one_cause_in_two_places():
+    other = Subject.of_service(Service("web-1", "tcp", 8443))
+    findings = [*broken(5), *(replace(f, subject=other) for f in broken(5))]
+    (cause,) = agency_view(make_single(*findings)).causes
+    assert [place.seen.port for place in cause.places] == ["tcp/443", "tcp/8443"]
+
+
+def test_other_values_are_other_words():
+    findings = [replace(f, evidence=Text("{n}", {"n": n})) for n, f in enumerate(broken(5))]
+    assert agency_view(make_single(*findings)).causes == ()
+
+
+def test_a_broken_check_is_a_mistake_of_ours_and_not_the_hosts():
+    (unseen,) = agency_view(make_single(make_finding(OLD, Outcome.ERROR))).unseen
+    assert unseen.reason is Reason.BUG
+
+
+def test_a_check_that_is_not_installed_any_more_keeps_its_findings():
+    data = make_single(make_finding(OLD))
+    (failure,) = agency_view(replace(data, checks={})).first
+    assert (failure.check, failure.claim) == ("tls.old-versions", "")
+
+
+def test_two_findings_of_one_identity_give_one_anchor():
+    twice = agency_view(make_single(make_finding(OLD), make_finding(OLD)))
+    assert sorted(bool(f.anchor) for f in twice.first[0].findings) == [False, True]
+
+
+@pytest.mark.parametrize(("outcome", "is_open"), [(Outcome.FAIL, True), (Outcome.UNKNOWN, False)])
+def test_a_cap_says_whether_a_failure_was_seen(outcome, is_open):
+    passes = [make_finding(check, Outcome.PASS) for check in CHECKS.values() if check is not EXPIRED]
+    (host,) = agency_view(make_single(make_finding(EXPIRED, outcome), *passes)).hosts
+    assert [(cap.severity, cap.limit, cap.is_open) for cap in host.caps] == [(Severity.CRITICAL, 39, is_open)]
+
+
+def test_children_follow_their_parents():
+    judgement, inventory, baseline, _ = samples.make_fleet(24)
+    rows = index_view(fleet_data(judgement, inventory, baseline, tz=HANOI)).rows
+    position = {row.agency.id: place for place, row in enumerate(rows)}
+    parents = {a.id: a.parent for a in inventory.agencies.values() if a.parent}
+    assert all(position[parent] < position[child] for child, parent in parents.items())
+
+
+def test_every_agency_is_listed_once_even_in_a_ring_of_parents():
+    ring = [
+        Agency(id, {"en": id}, tier="x", parent=parent) for id, parent in (("a", "b"), ("b", "c"), ("c", "a"))
+    ]
+    inventory = samples.make_inventory([(agency, []) for agency in ring])
+    baseline = samples.make_baseline(CHECKS)
+    judgement = samples.make_judgement(inventory, {}, baseline)
+    rows = index_view(fleet_data(judgement, inventory, baseline, tz=HANOI)).rows
+    assert sorted(row.agency.id for row in rows) == ["a", "b", "c"]
+
+
+def test_agencies_not_assessed_count_in_the_whole():
+    view = index_view(samples.make_fleet_data(24))
+    assert view.assessed < len(view.rows) == sum(tier.agencies for tier in view.tiers)
+
+
+def test_the_distribution_counts_every_assessed_agency():
+    view = index_view(samples.make_fleet_data(24))
+    assert sum(bar.enough + bar.not_enough for bar in view.distribution) == view.assessed
