@@ -142,7 +142,7 @@ def uncompared(compared: Comparison) -> Verdict:
     )
 
 
-def lacks(update: MissingUpdate, severity: Severity | None) -> Verdict:
+def lacks(update: MissingUpdate) -> Verdict:
     values: dict[str, str | int] = {
         "package": short(update.package),
         "binaries": listed(update.binaries),
@@ -155,32 +155,37 @@ def lacks(update: MissingUpdate, severity: Severity | None) -> Verdict:
         return failed(
             "{package} {fixed} is installed and {installed} runs until a reboot: {flaws}.",
             object=name,
-            severity=severity,
+            severity=gravity_of(update),
             **values,
         )
     if update.published is None:
         return failed(
             "{package} {installed} ({binaries}) is older than its fix {fixed}: {flaws}.",
             object=name,
-            severity=severity,
+            severity=gravity_of(update),
             **values,
         )
     return failed(
         "{package} {installed} ({binaries}) is older than its fix {fixed} of {date}: {flaws}.",
         object=name,
-        severity=severity,
+        severity=gravity_of(update),
         date=str(update.published),
         **values,
     )
 
 
-def gravity_of(update: MissingUpdate) -> Severity | None:
-    return max((flaw.severity for flaw in update.flaws if flaw.severity is not None), default=None)
+def gravity_of(update: MissingUpdate) -> Severity:
+    """That of its gravest flaw; what nobody rated counts as medium, a flaw as well as a whole update."""
+    return max((_rating(flaw) for flaw in update.flaws), default=Severity.MEDIUM)
+
+
+def _rating(flaw: Flaw) -> Severity:
+    return Severity.MEDIUM if flaw.severity is None else flaw.severity
 
 
 def mends(update: MissingUpdate) -> str:
     """What the update mends, the gravest first; the advisories' names where they name no flaw."""
-    flaws = sorted(update.flaws, key=lambda flaw: (-(flaw.severity or Severity.INFO), flaw.id))
+    flaws = sorted(update.flaws, key=lambda flaw: (-_rating(flaw), flaw.id))
     return listed([flaw.id for flaw in flaws] or update.advisories) or "-"
 
 
@@ -242,7 +247,7 @@ def mend_by(entry: Exploitation, limits: ExploitedLimits) -> date:
 
 def due_date(update: MissingUpdate, exploited: KnownExploited, limits: OverdueLimits) -> date | None:
     """The last day to install it: so many days after the advisory, or the catalogue's date where it is earlier."""
-    gravity = gravity_of(update) or Severity.MEDIUM
+    gravity = gravity_of(update)
     days = {Severity.CRITICAL: limits.critical_days, Severity.HIGH: limits.high_days}.get(
         gravity, limits.other_days
     )
@@ -295,8 +300,6 @@ def offered_of(
         # Where the source's version does not follow from the candidate's, the package manager is believed.
         if source_version is not None:
             planned.append(msgspec.structs.replace(package, version=candidate, source_version=source_version))
-    if not planned:
-        return touched
     after = advisories.compare(msgspec.structs.replace(packages, packages=tuple(planned)), system)
     return touched - {update.package for update in fixable(after) if not update.awaits_reboot}
 

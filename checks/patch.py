@@ -224,9 +224,9 @@ def critical_updates(
     if isinstance(compared, Verdict):
         yield compared
         return
-    found = [u for u in fixable(compared) if (gravity_of(u) or Severity.MEDIUM) >= Severity.HIGH]
+    found = [u for u in fixable(compared) if gravity_of(u) >= Severity.HIGH]
     for update in found:
-        yield lacks(update, gravity_of(update))
+        yield lacks(update)
     gaps = list(blind_spots(system.facts, compared, dates, at))
     yield from gaps
     if not found and not gaps:
@@ -259,9 +259,9 @@ def other_updates(
     if isinstance(compared, Verdict):
         yield compared
         return
-    found = [u for u in fixable(compared) if (gravity_of(u) or Severity.MEDIUM) < Severity.HIGH]
+    found = [u for u in fixable(compared) if gravity_of(u) < Severity.HIGH]
     for update in found:
-        yield lacks(update, gravity_of(update) or Severity.MEDIUM)
+        yield lacks(update)
     gaps = list(blind_spots(system.facts, compared, dates, at))
     yield from gaps
     if not found and not gaps:
@@ -406,11 +406,10 @@ def overdue(
         due = due_date(update, exploited, limits)
         if due is not None and at.date() > due:
             late.append(update)
-            gravity = gravity_of(update) or Severity.MEDIUM
             yield failed(
                 "{package} {installed} was due for {fixed} on {due}: {flaws}.",
                 object=short(update.package),
-                severity=Severity.HIGH if gravity >= Severity.HIGH else Severity.MEDIUM,
+                severity=min(max(gravity_of(update), Severity.MEDIUM), Severity.HIGH),
                 package=short(update.package),
                 installed=short(update.installed),
                 fixed=short(update.fixed),

@@ -446,3 +446,19 @@ def test_what_a_host_does_not_have_is_not_applicable() -> None:
     finding = judge_inside(Absent(heard="no shell"), {KnownExploited: KnownExploited({}, NOW)})
     assert finding.outcome is Outcome.NOT_APPLICABLE
     assert str(finding.evidence) == "The host has nothing of the kind: no shell"
+
+
+@pytest.mark.parametrize("claimed", [None, *Severity])
+def test_a_finding_is_as_grave_as_its_verdict_says_down_to_mere_information(claimed: Severity | None) -> None:
+    @check("patch.claim", severity=Severity.CRITICAL)
+    def claims(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
+        """It is as it should be.
+
+        Why: It is a test.
+
+        Fix: Leave it.
+        """
+        yield failed("It is not.", severity=claimed)
+
+    expected = Severity.CRITICAL if claimed is None else claimed
+    assert judge_inside(LINUX, {}, claims).severity is expected

@@ -23,6 +23,7 @@ from secscan.model import (
     Reason,
     Record,
     Service,
+    Severity,
     Subject,
     Target,
     Text,
@@ -275,9 +276,7 @@ def _findings(rule: Rule, subject: Subject, said: Iterable[_Said], case: _Case) 
 
 def _finding(rule: Rule, subject: Subject, said: Sequence[_Said], case: _Case) -> Finding:
     aged = [replace(s, verdict=_when_stale(s, case)) for s in said]
-    worst = min(
-        aged, key=lambda s: (WORST_FIRST.index(s.verdict.outcome), -(s.verdict.severity or rule.severity))
-    )
+    worst = min(aged, key=lambda s: (WORST_FIRST.index(s.verdict.outcome), -_severity(s.verdict, rule)))
     as_bad = [s for s in aged if s.verdict.outcome is worst.verdict.outcome]
     instants = [s.observed_at for s in as_bad if s.observed_at is not None]
     return Finding(
@@ -285,12 +284,17 @@ def _finding(rule: Rule, subject: Subject, said: Sequence[_Said], case: _Case) -
         check=rule.check.id,
         object=worst.verdict.object,
         outcome=worst.verdict.outcome,
-        severity=min(worst.verdict.severity or rule.severity, rule.severity),
+        severity=_severity(worst.verdict, rule),
         evidence=worst.verdict.evidence,
         reason=worst.verdict.reason,
         observed_at=min(instants, default=None),
         addresses=tuple(sorted({s.address for s in as_bad if s.address})),
     )
+
+
+def _severity(verdict: Verdict, rule: Rule) -> Severity:
+    """INFO is 0, so that ``or`` would take a verdict's mildest word for none at all."""
+    return rule.severity if verdict.severity is None else min(verdict.severity, rule.severity)
 
 
 def _when_stale(said: _Said, case: _Case) -> Verdict:

@@ -366,6 +366,7 @@ def _by_advisories() -> list[Case]:
                 [advised(made=None), installed(manager=manager)],
                 UNKNOWN,
                 wanted,
+                reason=Reason.NOT_COLLECTED,
             )
         )
     return cases
@@ -410,6 +411,8 @@ UPDATES = [
     Case(OTHER, "high", [rated(HIGH, LOW)], PASS, "None of 3 packages"),
     Case(OTHER, "medium", [rated(MEDIUM, LOW)], FAIL, "CVE-2026-1, CVE-2026-2", MEDIUM, object="openssl"),
     Case(OTHER, "low", [rated(LOW)], FAIL, severity=LOW, object="openssl"),
+    Case(OTHER, "low, and one not rated", [rated(LOW, None)], FAIL, severity=MEDIUM, object="openssl"),
+    Case(OTHER, "negligible", [rated(Severity.INFO)], FAIL, severity=Severity.INFO, object="openssl"),
     Case(OTHER, "not rated", [rated(None)], FAIL, severity=MEDIUM, object="openssl"),
     Case(
         OTHER,
@@ -732,6 +735,16 @@ OFFERS = [
             offers(pending("openssl", "2.0+b2")),
         ],
         PASS,
+    ),
+    Case(
+        OFFERED,
+        "built again, too old",
+        [
+            FIXED,
+            installed(package("openssl", "1.0+b1", source_version="1.0")),
+            offers(pending("openssl", "1.9+b2")),
+        ],
+        FAIL,
     ),
     Case(
         OFFERED,
