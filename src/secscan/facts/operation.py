@@ -78,3 +78,6 @@ class ScheduleFacts(Facts, frozen=True, kw_only=True):
 
     timers: Reading[tuple[Timer, ...]] = Gap()
     cron: Reading[tuple[CronEntry, ...]] = Gap()
+    #: Crontabs that are there, or may be, and could not be read, and lines that were not understood, sorted:
+    #: that something is not among ``cron`` means little while there are any.
+    cron_unread: Reading[tuple[str, ...]] = Gap()
