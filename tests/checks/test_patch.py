@@ -955,7 +955,7 @@ IN_FORCE = [
     Case(RUNS, "in a container", [runs("6.1.0-22-amd64")], NOT_APPLICABLE),
     Case(RUNS, "only a rescue image", [runs("6.1.0-22-amd64", "0-rescue-0123")], NOT_APPLICABLE),
     Case(RUNS, "unread", [linux(kernels=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
-    Case(RUNS, "Windows", [windows()], NOT_APPLICABLE),
+    Case(RUNS, "Windows", [windows()], NOT_APPLICABLE, "Windows has one kernel"),
     Case(PROGRAMS, "none", [], PASS),
     Case(
         PROGRAMS,
@@ -1058,8 +1058,21 @@ def test_every_check_is_seen_to_pass_to_fail_and_to_be_unknown(check: Check) -> 
     assert {PASS, FAIL, UNKNOWN} <= {case.outcome for case in CASES if case.check is check}
 
 
-def test_there_are_twenty() -> None:
-    assert len(ALL) == 20
+def test_how_grave_each_check_is_at_most() -> None:
+    by_severity = {
+        severity: {check.id.removeprefix("patch.") for check in ALL if check.severity is severity}
+        for severity in Severity
+    }
+    assert by_severity == {
+        CRITICAL: {"end-of-life", "critical-updates", "known-exploited"},
+        HIGH: {"exploit-likelihood", "overdue", "updates-offered", "pending-security", "security-repository"},
+        MEDIUM: {
+            *("end-of-life-soon", "other-updates", "metadata-age", "reboot", "running-kernel"),
+            *("outdated-programs", "held-packages", "clock"),
+        },
+        LOW: {"last-change", "automatic-updates", "foreign-packages", "clock-synchronised"},
+        Severity.INFO: set(),
+    }
 
 
 # --- More than one finding ------------------------------------------------------------------------------------
