@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from secscan.check import Check, Limits, Verdict
 from secscan.checks import patch as checks
 from secscan.checks._kernel_release import age_key, flavour
 from secscan.facts import (
+    Facts,
     Gap,
     Kernel,
     NotSeen,
@@ -993,6 +994,7 @@ REST = [
         PASS,
         limits={"allowed": {"ag*"}},
     ),
+    Case(FOREIGN, "another beginning", [installed(foreign=("agent",))], FAIL, limits={"allowed": {"ax*"}}),
     Case(
         FOREIGN,
         "not by the beginning alone",
@@ -1136,6 +1138,8 @@ def hostile(text: str) -> Sequence[Any]:
         published=TODAY - 300 * DAY,
     )
 
+    milder = dataclasses.replace(odd, flaws=tuple(Flaw(flaw.id, LOW) for flaw in odd.flaws))
+
     @dataclass(frozen=True)
     class Everything(Advised):
         def _is_missing(self, update: MissingUpdate, packages: PackageFacts) -> bool:
@@ -1155,7 +1159,7 @@ def hostile(text: str) -> Sequence[Any]:
             pending=tuple(pending(f"{text}{n}", text, old=text, origin=text) for n in range(50)),
             repositories=(Repository(address=text, suite=text, security=True),) * 50,
         ),
-        Everything((odd,), undecided=(text,) * 50),
+        Everything((odd, milder), undecided=(text,) * 50),
         catalogue(**{f"{text}{n}": EXPLOITED for n in range(50)}),
         ExploitPrediction({f"{text}{n}": 1.0 for n in range(50)}, AT),
         Dates(Lifetime(text, TODAY - DAY)),
@@ -1253,6 +1257,65 @@ def test_kernels_of_different_flavours_are_told_apart(one: str, other: str) -> N
 
 def test_a_number_without_end_is_compared_in_bounded_time() -> None:
     assert age_key("9" * 100_000 + "-amd64") == age_key("9" * 18)
+
+
+@pytest.mark.parametrize(
+    ("held", "shown"),
+    [
+        ("abcde", ": a, b, c, d, e."),
+        ("abcdef", ": a, b, c, d, e (+1)."),
+        ("abcdefg", ": a, b, c, d, e (+2)."),
+    ],
+)
+def test_a_list_shows_five_and_says_how_many_more(held: str, shown: str) -> None:
+    assert str(the(Case(HELD, "", [installed(held=tuple(held))], FAIL)).evidence).endswith(shown)
+
+
+@pytest.mark.parametrize("length", [99, 100, 101, 5000])
+def test_a_name_in_a_list_is_cut_short(length: int) -> None:
+    said = the(Case(HELD, "", [installed(held=("x" * length,))], FAIL))
+    assert len(str(said.evidence.values["packages"])) == min(length, 100)
+
+
+def readings(kind: type[Facts]) -> Iterable[str]:
+    """The fields that may have stayed unread."""
+    return (name for name, hint in get_type_hints(kind).items() if Gap in get_args(hint))
+
+
+UNREADABLE = [
+    (check, kind, name) for check in ALL for kind in check.observes.values() for name in readings(kind)
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "kind", "name"), UNREADABLE, ids=lambda v: getattr(v, "id", None) or str(v)
+)
+def test_no_host_does_better_for_what_could_not_be_read(check: Check, kind: type[Facts], name: str) -> None:
+    bad = [
+        *hostile("x"),
+        installed(package("x"), held=("y",), foreign=("y",)),
+        linux(
+            release=BOOKWORM,
+            kernel="6.1.0-21-amd64",
+            reboot_required=True,
+            outdated_programs=("x",),
+            clock_offset=90,
+            clock_synchronised=False,
+        ),
+        kept(
+            pending=(pending("bash"),),
+            repositories=(repository("bookworm"),),
+            metadata_at=AT - 900 * DAY,
+            automatic=False,
+            changed_at=AT - 900 * DAY,
+        ),
+    ]
+    before = verdicts(Case(check, "", bad, FAIL))
+    assert not isinstance(before, NotSeen)
+    assert any(v.outcome is FAIL for v in before)
+    facts = next(thing for thing in reversed(bad) if isinstance(thing, kind))
+    after = verdicts(Case(check, "", [*bad, msgspec.structs.replace(facts, **{name: UNREAD})], FAIL))
+    assert isinstance(after, NotSeen) or any(v.outcome in (FAIL, UNKNOWN) for v in after)
 
 
 def test_evidence_of_an_update_can_be_grouped_by_its_fix() -> None:
