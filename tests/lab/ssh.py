@@ -27,16 +27,24 @@ _PATIENCE = 10.0
 
 def find_sshd() -> str:
     """sshd wants to be started by its full path. Raises MissingToolError."""
-    found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if found is None:
-        raise MissingToolError("sshd is not installed (package openssh-server)")
-    return found
+    return _find("sshd", "openssh-server")
 
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     """A key pair: ``path`` and ``path``.pub."""
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "lab", "-f", str(path)],
+        [
+            _find("ssh-keygen", "openssh-client"),
+            "-q",
+            "-t",
+            kind,
+            "-N",
+            passphrase,
+            "-C",
+            "lab",
+            "-f",
+            str(path),
+        ],
         check=True,
         stdin=subprocess.DEVNULL,
     )
@@ -242,6 +250,13 @@ def answer(make: Callable[[str], bytes], status: int = 0) -> Behaviour:
         channel.close()
 
     return behave
+
+
+def _find(tool: str, package: str) -> str:
+    found = shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None:
+        raise MissingToolError(f"{tool} is not installed (package {package})")
+    return found
 
 
 def _free_port(address: str) -> int:

@@ -22,10 +22,10 @@ class LocalCollector:
     name = "local"
     kinds = KINDS
 
-    def __init__(self, *, deadline: float = 60.0, shell: Sequence[str] = ("/bin/sh",)) -> None:
-        """``deadline``: seconds for the whole script. ``shell`` is what to run it with."""
+    def __init__(self, *, deadline: float = 60.0, interpreter: Sequence[str] = ("/bin/sh",)) -> None:
+        """``deadline``: seconds for the whole script. ``interpreter`` is what to run it with."""
         self._deadline = deadline
-        self._shell = shell
+        self._interpreter = interpreter
 
     def collect(self, targets: Sequence[Target], gate: Gate | None = None) -> Iterator[Record]:  # noqa: ARG002 - Collector
         for target in targets:
@@ -34,7 +34,7 @@ class LocalCollector:
 
     def _look(self, target: HostTarget) -> Iterator[Record]:
         run = Run.new(budget=max(1, int(self._deadline * 0.7)))
-        answer = run_script(run, self._shell, deadline=self._deadline)
+        answer = run_script(run, self._interpreter, deadline=self._deadline)
         reply = answer if isinstance(answer, Gap) else run.read(*answer)
         facts: dict[str, Facts | Gap]
         facts = dict.fromkeys(self.kinds, reply) if isinstance(reply, Gap) else dict(facts_of(reply, None))

@@ -13,6 +13,11 @@ secscan_collect() {
     # dnf and pip ask for these; a proxy of the account's must not be asked for anything.
     HOME=/nonexistent
     export PATH LC_ALL TZ HOME
+    # Where apt has no cache to read it makes one in a file without a name: in memory, not on a disk that may be full.
+    if [ -d /dev/shm ] && [ -w /dev/shm ]; then
+        TMPDIR=/dev/shm
+        export TMPDIR
+    fi
     unset IFS LANGUAGE COLUMNS APT_CONFIG DNF5_FORCE_INTERACTIVE RPM_CONFIGDIR SYSTEMD_COLORS
     umask 077
     set -f
@@ -330,11 +335,12 @@ pacman_origins() {
 }
 
 apt() {
-    # Only root could write the cache it makes from the lists, and then it must not.
+    # Even where it only simulates, apt writes down what it planned; and root's would write the cache it makes.
     if [ "$(id -u)" = 0 ]; then
-        within 30 "$@" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1
+        within 30 "$@" -o Dir::Log::Planner= -o Dir::Log::Solver= -o Debug::NoLocking=1 \
+            -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
     else
-        within 30 "$@" -o Debug::NoLocking=1
+        within 30 "$@" -o Dir::Log::Planner= -o Dir::Log::Solver= -o Debug::NoLocking=1
     fi
 }
 
