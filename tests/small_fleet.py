@@ -11,7 +11,6 @@ def start_small_fleet() -> RunningFleet:
     authority = Authority(datetime.now(UTC))
     good = TlsServer((authority.good("a.example"),))
     expired = TlsServer((authority.expired("b.example"),))
-    required = {"tls": "required"}
     agencies = (
         LabAgency(
             id="one",
@@ -24,7 +23,7 @@ def start_small_fleet() -> RunningFleet:
                     "127.20.50.1",
                     "portal",
                     (
-                        LabService("web", 8443, good, "web", **required),
+                        LabService("web", 8443, good, "web"),
                         LabService("ssh", 2222, BannerServer(SSH_GREETING), "ssh", tls="none"),
                     ),
                     names=("a.example",),
@@ -34,7 +33,7 @@ def start_small_fleet() -> RunningFleet:
                     "127.20.50.2",
                     "mail",
                     (
-                        LabService("web", 8443, expired, "web", **required),
+                        LabService("web", 8443, expired, "web"),
                         LabService("hidden", 9443, good, "not declared", declared=False),
                     ),
                     names=("b.example",),
@@ -51,7 +50,7 @@ def start_small_fleet() -> RunningFleet:
                     "plain-1",
                     "127.20.50.3",
                     "portal",
-                    (LabService("web", 8443, PlainHttpServer(), "plain text where TLS must be", **required),),
+                    (LabService("web", 8443, PlainHttpServer(), "plain text where TLS must be"),),
                 ),
             ),
         ),

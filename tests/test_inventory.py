@@ -77,7 +77,6 @@ def test_a_full_inventory(write: Write) -> None:
 id = "bo-vi-du"
 tier = "central"
 zone = "wan"
-profile = "strict"
 names = { vi = "Bộ Ví Dụ", en = "Ministry of Examples" }
 
 [[agency.contact]]
@@ -122,7 +121,6 @@ server_names = []
                 tier="central",
                 zone="wan",
                 contacts=(Contact("Nguyễn Văn A", "a@vi-du.example"),),
-                profile="strict",
             ),
             "so-b": Agency(id="so-b", names={"en": "B"}, parent="bo-vi-du"),
         },
@@ -503,7 +501,6 @@ def inventories(draw: st.DrawFn) -> Inventory:
             parent=draw(st.none() | st.sampled_from(agency_ids)),
             zone=draw(lines),
             contacts=tuple(draw(st.lists(contacts, max_size=2))),
-            profile=draw(lines),
         )
         for id in sorted(agency_ids)
     }

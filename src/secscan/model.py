@@ -99,7 +99,6 @@ class Agency:
     parent: str | None = None
     zone: str = ""
     contacts: tuple[Contact, ...] = ()
-    profile: str = ""
 
     def name(self, language: str = "en") -> str:
         """The name in ``language``, else in any language the inventory gives, else the id."""

@@ -130,13 +130,17 @@ class TestShowing:
         agencies = {agency["id"]: agency for agency in document["agencies"]}
         assert set(agencies) == {"one", "two"}
 
-    def test_findings_name_the_expired_certificate(self, scanned: Path, secscan: Secscan) -> None:
+    def test_findings_name_the_expired_certificate(
+        self, scanned: Path, fleet: RunningFleet, secscan: Secscan
+    ) -> None:
         done = secscan("findings", "-C", scanned, "--host", "bad-1", "--check", "certificate.expiry")
-        assert "bad-1:8443" in done.stdout
+        assert f"bad-1:{fleet.ports['bad-1', 'web']}" in done.stdout
 
-    def test_findings_name_the_port_nobody_declared(self, scanned: Path, secscan: Secscan) -> None:
+    def test_findings_name_the_port_nobody_declared(
+        self, scanned: Path, fleet: RunningFleet, secscan: Secscan
+    ) -> None:
         done = secscan("findings", "-C", scanned, "--check", "port.unexpected")
-        assert "tcp/9443" in done.stdout
+        assert f"tcp/{fleet.ports['bad-1', 'hidden']}" in done.stdout
 
     def test_plain_text_where_tls_is_required_fails_the_tls_rules(
         self, scanned: Path, secscan: Secscan

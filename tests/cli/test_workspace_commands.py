@@ -153,3 +153,20 @@ class TestHelp:
         done = secscan("scna")
         assert done.returncode == 2
         assert "'scan'" in done.stderr
+
+
+class TestOurOwnMistakes:
+    def test_they_are_no_finding_and_no_traceback(self, tmp_path: Path, secscan: Secscan) -> None:
+        """A check that can't even be listed stands in for a bug of ours; what it says is shown, not obeyed."""
+        (tmp_path / "sitecustomize.py").write_text(
+            "import secscan.registry\n"
+            "def broken(**_):\n"
+            "    raise ZeroDivisionError('by hand \\x1b[31m')\n"
+            "secscan.registry.find_checks = broken\n",
+            "utf-8",
+        )
+        done = secscan("checks", "list", PYTHONPATH=str(tmp_path))
+        assert done.returncode == 70
+        assert "ZeroDivisionError: by hand" in done.stderr
+        assert "\x1b" not in done.stderr
+        assert "Traceback" not in done.stderr

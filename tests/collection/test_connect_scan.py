@@ -136,7 +136,7 @@ class TestStatuses:
             began = time.monotonic()
             facts(port)
             took = time.monotonic() - began
-        assert 3.9 < took < 8  # 1 s and 3 s of patience
+        assert 2.9 < took < 6  # 1 s and 2 s of patience
 
     @pytest.mark.skipif(find_nmap() is None, reason="the package nmap is missing")
     def test_the_results_are_those_of_nmap(self, three_kinds: dict[PortStatus, int]) -> None:

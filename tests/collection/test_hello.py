@@ -286,5 +286,5 @@ def test_nobody_holds_it_up(server: Server) -> None:
 
 def test_a_modern_server_costs_no_waiting() -> None:
     began = time.monotonic()
-    ask(TlsServer((GOOD,)))
-    assert time.monotonic() - began < 0.5
+    ask(TlsServer((GOOD,)), timeout=10)
+    assert time.monotonic() - began < 2

@@ -1,6 +1,7 @@
 """The command line: the only place that prints or exits. Each command is imported when it is asked for."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -21,6 +22,10 @@ COMMANDS = {
     "profiles": "list and show the baselines",
     "db": "look after the database",
 }
+
+
+#: The exit code of a mistake of ours: EX_SOFTWARE of sysexits.h, so that it is never taken for a finding.
+INTERNAL_ERROR = 70
 
 
 class LazyGroup(click.Group):
@@ -96,11 +101,11 @@ def main(args: list[str] | None = None) -> Any:
         sys.stderr.close()
         code = 0
     except Exception as e:
-        from secscan.cli.console import operators_mistake
+        from secscan.cli.console import operators_mistake, our_mistake
 
-        words = operators_mistake(e)
-        if words is None:
+        if os.environ.get("SECSCAN_DEBUG"):
             raise
-        click.echo(words, err=True)
-        code = 2
+        words = operators_mistake(e)
+        click.echo(words or our_mistake(e), err=True)
+        code = 2 if words else INTERNAL_ERROR
     sys.exit(code if isinstance(code, int) else 0)

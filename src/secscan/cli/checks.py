@@ -20,13 +20,14 @@ def list_checks(checks_dir: str | None, form: str) -> None:
     import json
 
     from secscan.cli.parts import find_all_checks
+    from secscan.report.words import severity_word
 
     checks = find_all_checks(checks_dir)
     if form == "json":
         document = [{"id": c.id, "severity": c.severity.word, "claim": _(c.claim)} for c in checks.values()]
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    rows = [(c.id, _(c.severity.word), _(c.claim)) for c in checks.values()]
+    rows = [(c.id, severity_word(c.severity), _(c.claim)) for c in checks.values()]
     out().print(table("", [_("Check"), _("Severity"), _("What is true when it passes")], rows))
 
 
@@ -38,6 +39,7 @@ def explain(check_id: str, checks_dir: str | None) -> None:
     import difflib
 
     from secscan.cli.parts import find_all_checks
+    from secscan.report.words import severity_word
 
     checks = find_all_checks(checks_dir)
     if check_id not in checks:
@@ -48,7 +50,7 @@ def explain(check_id: str, checks_dir: str | None) -> None:
         )
     check = checks[check_id]
     kinds = ", ".join(sorted(kind.kind for kind in check.observes.values()))
-    click.echo(f"{check.id}  ({_(check.severity.word)})\n")
+    click.echo(f"{check.id}  ({severity_word(check.severity)})\n")
     click.echo(f"{_(check.claim)}\n")
     click.echo(_("Why: {text}").format(text=_(check.why)) + "\n")
     click.echo(_("Fix: {text}").format(text=_(check.fix)) + "\n")

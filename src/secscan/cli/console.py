@@ -2,7 +2,9 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secscan.language import _, use
@@ -84,3 +86,13 @@ def operators_mistake(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return visible(_("{what}: {why}").format(what=error.filename or "", why=error.strerror or error))
     return None
+
+
+def our_mistake(error: Exception) -> str:
+    """The message for what should not have happened. The error may quote a host."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return _(
+        "secscan itself failed: {error} ({file}:{line}). Please report it, with what SECSCAN_DEBUG=1 shows."
+    ).format(
+        error=visible(f"{type(error).__name__}: {error}"), file=Path(where.filename).name, line=where.lineno
+    )

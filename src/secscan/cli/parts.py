@@ -18,7 +18,7 @@ from secscan.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from secscan.cli.assessment import Shown
-    from secscan.store import Store
+    from secscan.store import RunState, Store
 
 
 def find_all_checks(folder: str | None, workspace: Workspace | None = None) -> Mapping[str, Check]:
@@ -113,3 +113,9 @@ def clock(place: Workspace) -> Callable[[datetime], str]:
         return formats.instant(at.astimezone(zone))
 
     return shown
+
+
+def state_word(state: "RunState") -> str:
+    """The state of a run in the language in use."""
+    words = {"running": _("running"), "interrupted": _("interrupted"), "finished": _("finished")}
+    return words[state.value]

@@ -45,6 +45,8 @@ def show(name: str, workspace: str | None, form: str) -> None:
     """One baseline as it counts: domains, rules, severities, limits, caps and grades."""
     from secscan.baseline import load_baseline
     from secscan.cli.parts import find_all_checks
+    from secscan.model import Severity
+    from secscan.report.words import severity_word
     from secscan.workspace import around
 
     place = around(workspace)
@@ -56,7 +58,7 @@ def show(name: str, workspace: str | None, form: str) -> None:
         return
     click.echo(f"{baseline.title(in_use())} ({baseline.name}, {baseline.hash[:12]})")
     rows = [
-        (rule["domain"], rule["check"], _(rule["severity"]), rule["limits"])
+        (rule["domain"], rule["check"], severity_word(Severity[rule["severity"].upper()]), rule["limits"])
         for rule in _shown_rules(baseline)
     ]
     out().print(table("", [_("Domain"), _("Check"), _("Severity"), _("Limits")], rows))

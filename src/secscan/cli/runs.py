@@ -12,7 +12,7 @@ from secscan.language import _
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="The newest so many.")
 def command(workspace: str | None, limit: int) -> None:
     """List the runs in the store, the newest first."""
-    from secscan.cli.parts import clock, open_store, open_workspace
+    from secscan.cli.parts import clock, open_store, open_workspace, state_word
 
     place = open_workspace(workspace)
     when = clock(place)
@@ -20,7 +20,7 @@ def command(workspace: str | None, limit: int) -> None:
         rows = [
             (
                 str(run.id),
-                _(run.state.value),
+                state_word(run.state),
                 when(run.started_at),
                 when(run.finished_at) if run.finished_at else "",
                 run.profile,

@@ -52,6 +52,7 @@ def command(
         open_store,
         open_workspace,
         warn_without_nmap,
+        with_children,
         workers_by_default,
     )
     from secscan.cli.progress import showing
@@ -90,7 +91,7 @@ def command(
             workers=workers or settings.workers or workers_by_default(),
             kinds=find_kinds(),
         )
-        asked = CollectionSettings(
+        collection = CollectionSettings(
             deadline=deadline or settings.deadline,
             ports=settings.ports,
             needed_ports=port_ranges(means.baseline.ports_to_ask()),
@@ -99,7 +100,7 @@ def command(
         )
         if interrupted is None:
             inventory = place.load_inventory()
-            number = runs.begin(inventory, _hosts(inventory, agencies), asked, means)
+            number = runs.begin(inventory, _hosts(inventory, agencies), collection, means)
         else:
             number = interrupted
         plan, inventory = runs.plan_of(store, number)
@@ -118,7 +119,8 @@ def command(
             ctx.exit(130)
         shown = assessment.Shown(judgement, inventory, means.baseline, checks)
         assessment.print_agencies(shown)
-        ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage, agencies=agencies))
+        asked = with_children(inventory, agencies) if agencies else ()
+        ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage, agencies=asked))
 
 
 def _hosts(inventory: "Inventory", agencies: tuple[str, ...]) -> list["Host"]:

@@ -13,7 +13,7 @@ from secscan.language import _
 def command(run: int | None, workspace: str | None, form: str) -> None:
     """Show RUN (default: the newest that was finished): agencies, grades, coverage."""
     from secscan.cli import assessment
-    from secscan.cli.parts import clock, open_store, open_workspace, stored
+    from secscan.cli.parts import clock, open_store, open_workspace, state_word, stored
 
     place = open_workspace(workspace)
     with open_store(place) as store:
@@ -27,7 +27,7 @@ def command(run: int | None, workspace: str | None, form: str) -> None:
     click.echo(
         _("Run {run}: {state}, began {began}, ended {ended}, profile {profile}").format(
             run=info.id,
-            state=_(info.state.value),
+            state=state_word(info.state),
             began=when(info.started_at),
             ended=ended,
             profile=info.profile,

@@ -23,17 +23,20 @@ from secscan.model import Reason
 from secscan.scope import Gate, Refused
 
 #: Seconds to wait for an answer, first and on the only retry. nmap begins with 1 s; Linux repeats a lost SYN after
-#: 1 s, so the retry outlasts two of them.
-PATIENCE = (1.0, 3.0)
+#: 1 s (RFC 6298, 2.1), so the retry is two more.
+PATIENCE = (1.0, 2.0)
 
 #: A server that speaks first is heard for so long (seconds), and up to so much (bytes).
 LONGEST_GREETING = 1.0
 GREETING = 200
 
 #: Connections at a time; fewer where the system allows fewer open files.
-MOST_AT_ONCE = 512
+MOST_AT_ONCE = 1024
 #: Open files left to the rest of the process.
 SPARE_FILES = 64
+
+#: The part of the deadline that the hosts at work are planned to fill, if none of their ports answers.
+PLANNED = 0.7
 
 #: How often this machine may fail to make connections to a host (no free ports, no route for the family).
 MOST_FAILURES = 20
@@ -73,7 +76,7 @@ def scan_by_connecting(
     with contextlib.closing(_Scan(gate, deadline=deadline, greetings=greetings)) as scan:
         waiting = deque(asks)
         while waiting or not scan.is_idle():
-            while waiting and scan.has_room():
+            while waiting and scan.has_room(waiting[0]):
                 scan.begin(waiting.popleft())
             if not scan.is_idle():
                 scan.step()
@@ -203,7 +206,6 @@ class _Scan:
     def __init__(self, gate: Gate, *, deadline: float, greetings: bool) -> None:
         # The gate is asked once for each address, not once for each port; in between, we keep its rates ourselves.
         self._gate = gate
-        self._rate = gate.packets_per_second
         self._interval = 1 / gate.packets_per_second
         self._host_interval = 1 / gate.packets_per_second_per_host
         self._deadline = deadline
@@ -223,10 +225,12 @@ class _Scan:
             self._drop(attempt)
         self._selector.close()
 
-    def has_room(self) -> bool:
-        """Whether one more host could be finished in time, even if none of its ports or those at work answers."""
-        left = sum(len(host.untried) for host in self._hosts)
-        return not self._hosts or 4 * left < self._rate * self._deadline
+    def has_room(self, ask: Ask) -> bool:
+        """Whether it could be finished in time with those at work, even if no port of theirs answers."""
+        ports = len(ask.ports) + sum(len(host.untried) + host.open_sockets for host in self._hosts)
+        by_rate = len(PATIENCE) * ports * self._interval
+        by_sockets = sum(PATIENCE) * ports / self._window
+        return not self._hosts or max(by_rate, by_sockets) < PLANNED * self._deadline
 
     def is_idle(self) -> bool:
         return not self._hosts

@@ -36,7 +36,7 @@ from sslyze.plugins.heartbleed_plugin import HeartbleedImplementation
 from sslyze.plugins.openssl_ccs_injection_plugin import OpenSslCcsInjectionImplementation
 from sslyze.plugins.openssl_cipher_suites.cipher_suites import CipherSuite, CipherSuitesRepository
 from sslyze.plugins.plugin_base import ScanJobResult
-from sslyze.plugins.robot._robot_tester import RobotScanResultEnum
+from sslyze.plugins.robot._robot_tester import RobotScanResultEnum, ServerDoesNotSupportRsa
 from sslyze.plugins.robot.implementation import RobotImplementation
 from sslyze.server_connectivity import TlsVersionEnum
 
@@ -373,22 +373,25 @@ def _ask_renegotiation(server: Server, offers: Offers) -> list[Finding]:
     fields = ("secure_renegotiation", "compression", "client_renegotiation")
     version = offers.renegotiable
     if version is None:
-        # RFC 8446, sections 4.1.2 and 4.6.3: neither compression nor renegotiation is left in TLS 1.3, which
+        # RFC 8446, section 4.1.2: neither compression nor renegotiation is left in TLS 1.3, which
         # is as good as the safe kind.
         return _without_old_versions(offers, dict(zip(fields, (True, False, False), strict=True)))
     hello = offers.hello(version, legacy=True)
 
-    def look(client: LegacySslClient) -> tuple[bool | Gap, ...]:
+    def look(client: LegacySslClient) -> tuple[bool | None, ...]:
         secure = client.get_secure_renegotiation_support()
         if not client.is_handshake_completed():
-            return secure, _NEEDS_CERTIFICATE, _NEEDS_CERTIFICATE
+            return secure, None, None
         # Asked for before renegotiating, which may leave no session to ask.
         compressed = bool(client.get_current_compression_method())
         return secure, compressed, _renegotiates(client)
 
     attempt = server.settle(hello, control=offers.control, read=look)
-    values = attempt.reading or (_gap_after(attempt),) * len(fields)
-    return [Measured(field=field, value=value) for field, value in zip(fields, values, strict=True)]
+    values = attempt.reading or (None,) * len(fields)
+    return [
+        Measured(field=field, value=_gap_after(attempt) if value is None else value)
+        for field, value in zip(fields, values, strict=True)
+    ]
 
 
 def _renegotiates(client: LegacySslClient) -> bool:
@@ -547,21 +550,23 @@ def _ask_robot(server: Server, offers: Offers) -> list[Finding]:
         # The oracle is in RSA key exchange only.
         return _without_old_versions(offers, {field: "none"})
     info = server.connectivity(version, ())
+    # Three times the same: at once, because each waits long for the server to acknowledge what it was sent in parts.
     jobs = RobotImplementation.scan_jobs_for_scan_command(info)
-    result = RobotImplementation.result_for_completed_scan_jobs(info, [_run(job) for job in jobs])
-    match result.robot_result:
-        case RobotScanResultEnum.NOT_VULNERABLE_NO_ORACLE:
-            value: str | Gap = "none"
+    try:
+        with ThreadPoolExecutor(min(len(jobs), server.concurrency)) as pool:
+            answers = list(pool.map(_run, jobs))
+    except ServerDoesNotSupportRsa:
+        gap = Gap(Reason.CONTRADICTORY, "it accepted RSA key exchange, and then refused it to the probe")
+        return [Measured(field=field, value=gap)]
+    match RobotImplementation.result_for_completed_scan_jobs(info, answers).robot_result:
+        case RobotScanResultEnum.VULNERABLE_STRONG_ORACLE:
+            value: str | Gap = "strong"
         case RobotScanResultEnum.VULNERABLE_WEAK_ORACLE:
             value = "weak"
-        case RobotScanResultEnum.VULNERABLE_STRONG_ORACLE:
-            value = "strong"
         case RobotScanResultEnum.UNKNOWN_INCONSISTENT_RESULTS:
             value = Gap(Reason.CONTRADICTORY, "it answered the same malformed messages differently each time")
         case _:
-            value = Gap(
-                Reason.CONTRADICTORY, "it accepted RSA key exchange, and then refused it to the probe"
-            )
+            value = "none"
     return [Measured(field=field, value=value)]
 
 

@@ -132,6 +132,7 @@ class Server:
 
     def __init__(self, request: AuditRequest) -> None:
         self.named = bool(request.server_name)
+        self.concurrency = request.concurrency
         self._lock = threading.Lock()
         self._silences = 0
         self._choices = 0

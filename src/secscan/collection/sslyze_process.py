@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -204,7 +203,7 @@ class Nursery:
 
     def _launch(self) -> socket.socket:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _finish()
+        errors = os.fdopen(os.memfd_create("sslyze's complaints"), "w+b")
         with theirs:
             try:
                 process = subprocess.Popen(

@@ -36,7 +36,7 @@ class TlsSettings:
     """
 
     deadline: float = 60.0
-    processes: int = 6
+    processes: int = 8
     contacts: int = 24
     connections: int = 5
     patience: float = 5.0

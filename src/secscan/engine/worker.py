@@ -14,6 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
+from secscan.collection import Collector
+from secscan.collection.tls import TlsCollector, TlsSettings
 from secscan.engine.protocol import (
     CollectionSettings,
     Done,
@@ -28,7 +30,7 @@ from secscan.engine.protocol import (
 )
 from secscan.engine.shard import Collectors, Shard, collect_shard
 from secscan.facts.ports import port_ranges
-from secscan.model import Host
+from secscan.model import Endpoint, Host
 from secscan.scope import Gate, ProbeLog, scope_from_document
 
 
@@ -41,17 +43,17 @@ def main() -> None:
         raise SystemExit("the first message must be the set-up")
     log = ProbeLog(Path(setup.probe_log) if setup.probe_log else None)
     gate = Gate(scope_from_document(setup.scope), log, share=Fraction(*setup.share))
+    tls = TlsCollector(TlsSettings(deadline=setup.settings.deadline))
     while True:
         task = inbox.get()
         if isinstance(task, Work):
-            _do(task, setup.settings, gate, answers)
+            _do(task, setup.settings, tls, gate, answers)
 
 
-def collectors(shard: Shard, settings: CollectionSettings) -> Collectors:
-    """The collectors for a shard."""
+def collectors(shard: Shard, settings: CollectionSettings, tls: Collector[Endpoint]) -> Collectors:
+    """The collectors for a shard. ``tls`` serves all shards: it keeps sslyze imported in a process of its own."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
-    from secscan.collection.tls import TlsCollector, TlsSettings
 
     ports = PortSettings(
         default_ports=port_list(settings.ports, [h for h in shard.hosts if not h.ports], shard, settings),
@@ -65,7 +67,7 @@ def collectors(shard: Shard, settings: CollectionSettings) -> Collectors:
     return Collectors(
         addresses=AddressCollector({host.id: host for host in shard.hosts}),
         ports=PortCollector(ports),
-        endpoints=TlsCollector(TlsSettings(deadline=settings.deadline)),
+        endpoints=tls,
     )
 
 
@@ -78,9 +80,11 @@ def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: Collec
     return ",".join(filter(None, (wanted, settings.needed_ports, port_ranges(besides))))
 
 
-def _do(task: Work, settings: CollectionSettings, gate: Gate, answers: BinaryIO) -> None:
+def _do(
+    task: Work, settings: CollectionSettings, tls: Collector[Endpoint], gate: Gate, answers: BinaryIO
+) -> None:
     job = shard_of(task)
-    for record in collect_shard(job, collectors(job, settings), gate):
+    for record in collect_shard(job, collectors(job, settings, tls), gate):
         answers.write(line(Seen(shard=task.shard, record=to_wire(record))))
         answers.flush()
     answers.write(line(Done(shard=task.shard)))

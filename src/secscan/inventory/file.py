@@ -124,7 +124,6 @@ class _Agency(_Table):
     tier: Line = ""
     parent: Slug | None = None
     zone: Line = ""
-    profile: Line = ""
     contact: list[_Contact] = []
 
 
@@ -198,7 +197,6 @@ def agency_of(file: AgencyFile) -> Agency:
         parent=table.parent,
         zone=table.zone,
         contacts=tuple(Contact(c.name, c.email, c.phone) for c in table.contact),
-        profile=table.profile,
     )
 
 

@@ -129,11 +129,10 @@ id = "co-quan-vi-du"
 # The agency's name in each language its pages are written in.
 names = { vi = "Cơ quan Ví dụ", en = "Example Agency" }
 
-# Optional: its tier, in your own words; the agency it belongs to; its network zone; a baseline of its own.
+# Optional: its tier, in your own words; the agency it belongs to; its network zone.
 tier = "province"
 #parent = "bo-vi-du"
 zone = "wan"
-#profile = "network"
 
 # Optional: whom to write to. There may be several.
 [[agency.contact]]
