@@ -30,6 +30,7 @@ MAY_SEE: dict[str, set[str]] = {
     "scoring": {"baseline", "model"},
     "history": {"baseline", "check", "evaluation", "facts", "model", "scoring"},
     "collection": {"facts", "model", "scope"},
+    "feeds": {"facts", "language", "model", "reference"},
     "store": {"", "facts", "history", "inventory", "language", "model"},
     "report": {"", "baseline", "check", "facts", "history", "language", "model", "scoring"},
     "engine": {
