@@ -31,8 +31,9 @@ class Flaw:
 class MissingUpdate:
     """What one installed source package lacks: everything between what is there and the newest fix.
 
-    One for each source package and host; where a source is installed in several versions, for the oldest of them
-    that is in use. ``package`` is the name by which the distributor speaks of it (for rpm, the source package's).
+    A source package has at most one of each: what an update mends, what nobody has mended yet (``fixed`` is empty),
+    and what a reboot mends (``awaits_reboot``). Where it is installed in several versions, the oldest in use counts.
+    ``package`` is the name by which the distributor speaks of it (for rpm, the source package's).
     """
 
     package: str
