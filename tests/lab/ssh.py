@@ -1,5 +1,6 @@
 """SSH servers on loopback: OpenSSH itself, and servers that do what no honest one would. Knows nothing of pytest."""
 
+import logging
 import os
 import re
 import shutil
@@ -130,7 +131,9 @@ class FakeSshd(ThreadedServer):
     def _converse(self, sock: socket.socket, ending: threading.Event) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(sock)
+        # A client that goes is no news here, and paramiko would tell it on stderr.
         transport.set_log_channel("lab.silent")
+        logging.getLogger("lab.silent").disabled = True
         transport.local_version = self.banner
         transport.add_server_key(self.host_key)
         door = _Door(self, transport)

@@ -14,6 +14,7 @@ _NONCE = re.compile(r"[0-9a-f]{16,64}")
 _HEADER = re.compile(rb"([a-z][a-z-]{0,30}) (0|[1-9][0-9]{0,8})\n")
 _BEGIN = re.compile(rb"begin 1 ([0-9]{1,12}) ([0-9]{1,10})\n")
 _STATUS = re.compile(rb"(?:\A|\n)=(late|[0-9]{1,3})\Z")
+_LONGEST_STATUS = len(b"\n=late")
 
 #: How `timeout` and a kill end a command: GNU, SIGKILL, SIGTERM (busybox).
 _TIMED_OUT = frozenset({124, 137, 143})
@@ -116,7 +117,8 @@ def _read_frames(data: bytes, at: int, mark: bytes, sections: dict[str, Section]
 
 
 def _section(body: bytes) -> Section:
-    ending = _STATUS.search(body)
+    # Only where it can be: a search from the start would look at every line of it.
+    ending = _STATUS.search(body, max(0, len(body) - _LONGEST_STATUS))
     text = body[: ending.start() if ending else len(body)].decode("utf-8", "replace")
     if ending is None:
         return Section(text, None)

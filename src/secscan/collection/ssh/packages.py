@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from secscan.collection.ssh.framing import Reply
-from secscan.collection.ssh.reading import UnparsedError, bounded, instant, take, understood
+from secscan.collection.ssh.reading import LONGEST, UnparsedError, bounded, instant, take, understood
 from secscan.facts import Gap, Package, PackageFacts, Reading
 from secscan.model import Reason
 
@@ -164,6 +164,15 @@ def _package(
 ) -> Package:
     if not name or not version:
         raise UnparsedError(line)
+    if len(line) <= LONGEST:
+        return Package(
+            name=name,
+            version=version,
+            architecture=architecture,
+            source=source,
+            source_version=source_version,
+            module=module,
+        )
     return Package(
         name=bounded(name),
         version=bounded(version),

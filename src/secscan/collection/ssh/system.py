@@ -183,7 +183,7 @@ def _release_of_package(manager: str, package: Package) -> str:
     """What ``uname -r`` says once this package's kernel runs; "" for what is no kernel."""
     match manager:
         case "dpkg":
-            name = re.sub(r"\Alinux-image-(?:unsigned-)?", "", package.name)
+            name = package.name.removeprefix("linux-image-").removeprefix("unsigned-")
             # linux-image-amd64 and its like only depend on a kernel; debug symbols hold none.
             real = name != package.name and name[:1].isdigit() and not name.endswith(("-dbg", "-dbgsym"))
             return name if real else ""

@@ -11,13 +11,12 @@ from secscan.facts import Gap, PackageFacts, PendingUpdate, Reading, Repository,
 from secscan.model import Reason
 
 _APT_INST = re.compile(
-    r"Inst (?P<name>\S+) (?:\[(?P<old>[^\]]*)\] )?\((?P<new>\S+)(?: (?P<origin>[^\[\]]*?))? ?\[(?P<arch>\S+)\]\).*"
+    r"Inst (?P<name>\S+) (?:\[(?P<old>[^\]]*)\] )?\((?P<new>\S+) (?P<origin>[^\[\]]*)\[(?P<arch>[^\]]+)\]\).*"
 )
 _APK_PENDING = re.compile(
     r"(?P<name>\S+)-(?P<old>\d[^\s-]*(?:-r\d+)?)\s+<\s+(?P<new>\S+)(?: (?P<origin>@\S+))?"
 )
 _PACMAN_PENDING = re.compile(r"(?P<name>\S+) (?P<old>\S+) -> (?P<new>\S+)(?: \[ignored\])?")
-_SECURITY = re.compile(r"(?i)security|ubuntuesm")
 _SETTING = re.compile(r'(?P<key>[A-Za-z:-]+) "(?P<value>[^"]*)";')
 
 _MIXED = Gap(Reason.NOT_COLLECTED, "security updates are not in a repository of their own here")
@@ -89,7 +88,7 @@ def _apt_pending(text: str) -> tuple[PendingUpdate, ...]:
             raise UnparsedError(line)
         if update["old"] is None:
             continue
-        origin = update["origin"] or ""
+        origin = update["origin"].strip()
         pending.append(
             PendingUpdate(
                 name=bounded(update["name"]),
@@ -97,7 +96,7 @@ def _apt_pending(text: str) -> tuple[PendingUpdate, ...]:
                 installed=bounded(update["old"]),
                 candidate=bounded(update["new"]),
                 origin=bounded(origin),
-                security=bool(_SECURITY.search(origin)),
+                security=_is_security(origin),
             )
         )
     return _in_order(pending)
@@ -112,7 +111,7 @@ def _apt_repositories(text: str) -> tuple[Repository, ...]:
         if len(fields) != 6:
             raise UnparsedError(line)
         address, configured, suite, codename, origin, label = fields
-        security = any(_SECURITY.search(field) for field in (configured, suite, codename, origin, label))
+        security = any(_is_security(field) for field in (configured, suite, codename, origin, label))
         repository = Repository(
             address=without_password(address), suite=bounded(configured or suite), security=security
         )
@@ -160,7 +159,7 @@ def _apt_automatic(reply: Reply, packages: PackageFacts) -> Reading[bool]:
         and on("Unattended-Upgrade")
         and settings.get("APT::Periodic::Enable", ["1"])[-1] != "0"
         and any(package.name == "unattended-upgrades" for package in packages.packages)
-        and any(_SECURITY.search(origin) for origin in origins)
+        and any(_is_security(origin) for origin in origins)
         and units.get("apt-daily-upgrade.timer", "enabled") in ("enabled", "enabled-runtime", "static", "")
     )
 
@@ -377,6 +376,12 @@ def _cron_automatic(reply: Reply, command: re.Pattern[str]) -> Reading[bool]:
     if any(line.startswith("unread ") for line in text.splitlines()):
         return Gap(Reason.UNREADABLE, "root's crontab could not be read")
     return False
+
+
+def _is_security(name: str) -> bool:
+    """By what archives call themselves: ``jammy-security``, ``Debian-Security``, ``UbuntuESMApps``."""
+    lowered = name.lower()
+    return "security" in lowered or "ubuntuesm" in lowered
 
 
 # --- Shared --------------------------------------------------------------------------------------------------------

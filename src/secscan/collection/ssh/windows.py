@@ -1,7 +1,7 @@
 """Windows over OpenSSH: one PowerShell script, its reply as JSON in a frame, and the facts of it.
 
 There was no Windows to try it on: script and parser follow Microsoft's documentation of the registry keys and classes
-they read, and the replies in the tests are composed, not captured. tools/capture-windows makes a real one.
+they read, and the replies in the tests are composed, not captured. tools/capture_windows.py takes a real one.
 """
 
 import base64
