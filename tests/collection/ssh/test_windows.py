@@ -107,7 +107,7 @@ def test_what_is_left_out_is_a_gap_and_spoils_nothing_else(key: str) -> None:
     assert isinstance(found["updates"], UpdateFacts)
 
 
-@pytest.mark.parametrize("hotfixes", [["KB1"], ["KB12345; rm"], [1], {"a": 1}, 7])
+@pytest.mark.parametrize("hotfixes", [["KB1"], ["KB12345; rm"], [1], [None], {"a": 1}, 7])
 def test_hotfixes_that_are_none_are_not_understood(hotfixes: Any) -> None:
     assert facts("updates", hotfixes=hotfixes).hotfixes.reason is Reason.UNPARSED
 

@@ -29,6 +29,8 @@ from secscan.scope import Gate, Refused
 MOST_OUTPUT = 16 * 1024 * 1024
 #: Bytes it may send before the keys are agreed on: RFC 4253, 4.2, lets it talk before its version.
 MOST_GREETING = 64 * 1024
+#: Seconds to wait for how a command ended once it has no more to say.
+_STATUS_PATIENCE = 5.0
 #: What encryption, padding and packets add to an answer, generously.
 _OVERHEAD = 4 * 1024 * 1024
 
@@ -293,7 +295,8 @@ class Connection:
                         Reason.TARPIT, f"{self.place} answered with more than {MOST_OUTPUT // 1024**2} MB"
                     )
                 channel.settimeout(_left(self._deadline))
-            # None where it went away without a word. The status precedes the end (RFC 4254, 6.10) or never comes.
+            # OpenSSH may say how it ended only after its last output; what goes away without a word never does.
+            channel.status_event.wait(min(_STATUS_PATIENCE, _left(self._deadline)))
             known = channel.exit_status_ready() and channel.exit_status != -1
             if self._line.ended and not known:
                 self._line.blame()

@@ -146,9 +146,9 @@ def _hotfixes(said: dict[str, Any]) -> Reading[tuple[str, ...]]:
         return Gap(Reason.UNREADABLE, "hotfixes: the host does not say")
     if not isinstance(found, list) or len(found) > 10_000:
         return Gap(Reason.UNPARSED, f"hotfixes: not understood: {str(found)[:80]!r}")
-    wrong = next((fix for fix in found if not isinstance(fix, str) or not _HOTFIX.fullmatch(fix)), None)
-    if wrong is not None:
-        return Gap(Reason.UNPARSED, f"hotfixes: not understood: {str(wrong)[:80]!r}")
+    wrong = [fix for fix in found if not isinstance(fix, str) or not _HOTFIX.fullmatch(fix)]
+    if wrong:
+        return Gap(Reason.UNPARSED, f"hotfixes: not understood: {str(wrong[0])[:80]!r}")
     return tuple(sorted(set(found)))
 
 
