@@ -1,7 +1,7 @@
 """How long feeds take: importing 50,000 advisories, and matching 10,000 hosts of 1,000 packages each.
 
-Advisories and fleets are made up, but shaped like real ones: an advisory is about some ten packages, a package is at one
-of a dozen versions, a host has a thousand packages of the four thousand that its release has. Each step runs in processes
+Advisories and fleets are made up, but shaped like real ones: an advisory is about some ten packages, a package has
+up to a dozen versions, a host a thousand packages of the four thousand that its release has, and lacks some hundred updates. Each step runs in processes
 of its own, so that its memory can be told.
 """
 
@@ -38,7 +38,8 @@ SYSTEM = SystemFacts(
 
 
 def version(number: int, step: int) -> str:
-    """Of package ``number``, the ``step``-th that was published."""
+    """Of package ``number``, what was newest at the ``step``-th step; every one stops being updated sooner or later."""
+    step = min(step, number % (VERSIONS + 1))
     return f"{number % 3}:{1 + number % 9}.{number % 17}.{step}-{1 + step % 4}.el9_{step % 6}"
 
 
@@ -80,11 +81,11 @@ def stored_hosts(count: int, packages: int) -> "list[bytes]":
     hosts = []
     for _ in range(count):
         chosen = sorted(chance.sample(range(NAMES), packages))
-        # Hosts are at the level of their last update; one package in ten lags behind it.
-        level = chance.randint(VERSIONS // 2, VERSIONS)
+        # Hosts are at the level of their last update; one package in fifty lags behind it.
+        level = VERSIONS - int(chance.expovariate(0.7)) % VERSIONS
         installed = []
         for n in chosen:
-            text = version(n, level if chance.random() < 0.9 else chance.randint(0, VERSIONS))
+            text = version(n, level if chance.random() < 0.98 else chance.randint(0, VERSIONS))
             installed.append(
                 Package(
                     name=f"package-{n}",

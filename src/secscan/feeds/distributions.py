@@ -11,7 +11,6 @@ SCHEMES: dict[str, str] = {
         ("almalinux", "amzn", "centos", "fedora", "ol", "opensuse-leap", "rhel", "rocky", "sles"), "rpm"
     ),
     "alpine": "apk",
-    "arch": "pacman",
 }
 
 #: Debian's releases by code name, for data that names them so. From distro-info-data.

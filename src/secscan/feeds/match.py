@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cmp_to_key
+from operator import itemgetter
 
 import msgspec
 
 from secscan.facts import Package, PackageFacts
 from secscan.feeds.model import Advisory, Affected, IndexedPackage, RatedFlaw
-from secscan.feeds.versions import Ordered, VersionError, is_older, read_version
+from secscan.feeds.versions import Key, VersionError, is_older, read_version
 from secscan.model import Severity
 from secscan.reference import Comparison, Flaw, MissingUpdate
 
@@ -59,6 +59,7 @@ class ReleaseIndex:
         self._fixes: dict[tuple[bool, str], _Fixes] = {}
         self._offered: dict[tuple[str, str], IndexedPackage] = {}
         self._answers: dict[Package, Answer] = {}
+        self._updates: dict[tuple[str, tuple[Package, ...]], tuple[MissingUpdate, ...]] = {}
         collected: dict[tuple[bool, str], list[_Fix]] = defaultdict(list)
         for advisory in advisories:
             for affected in advisory.affected:
@@ -77,6 +78,22 @@ class ReleaseIndex:
                 self._answers.clear()
             answer = self._answers[package] = self._judge(package)
         return answer
+
+    def updates(self, source: str, packages: tuple[Package, ...]) -> tuple[MissingUpdate, ...]:
+        """What these packages of one source lack together; hosts that lack the same are told the same."""
+        key = source, packages
+        updates = self._updates.get(key)
+        if updates is None:
+            if len(self._updates) >= MOST_REMEMBERED:
+                self._updates.clear()
+            pairs = [
+                (package, lack)
+                for package in packages
+                if not isinstance(answer := self.lacks(package), Undecided)
+                for lack in answer
+            ]
+            updates = self._updates[key] = tuple(_updates(source, pairs, self.scheme))
+        return updates
 
     def _offer(self, package: IndexedPackage) -> None:
         key = package.name, package.architecture
@@ -123,7 +140,7 @@ class ReleaseIndex:
 def compare(packages: PackageFacts, kernel: str, index: ReleaseIndex) -> Comparison:
     """What these packages lack. ``kernel`` is the running kernel's release, as uname(2) says it; "" if unknown."""
     undecided: set[str] = set()
-    found: dict[str, list[tuple[Package, Lack]]] = defaultdict(list)
+    lacking: dict[str, list[Package]] = defaultdict(list)
     used = in_use(packages.packages, kernel, index.scheme)
     lacks = index.lacks
     for package in used.counting:
@@ -132,9 +149,11 @@ def compare(packages: PackageFacts, kernel: str, index: ReleaseIndex) -> Compari
             continue
         if isinstance(answer, Undecided):
             undecided.add(package.name)
-            continue
-        found[source_of(package, index.scheme)[0]] += [(package, lack) for lack in answer]
-    missing = [update for source, pairs in found.items() for update in _updates(source, pairs, index.scheme)]
+        else:
+            lacking[source_of(package, index.scheme)[0]].append(package)
+    missing: list[MissingUpdate] = []
+    for source, concerned in lacking.items():
+        missing += index.updates(source, tuple(concerned))
     missing += _waiting(used, index, undecided)
     missing.sort(key=lambda update: (update.package, update.awaits_reboot, not update.fixed))
     return Comparison(tuple(missing), tuple(sorted(undecided)))
@@ -175,7 +194,7 @@ class _Fixes:
         self._scheme = scheme
         self.unreadable = 0
         self._unfixed: list[_Fix] = []
-        readable: list[tuple[Ordered, _Fix]] = []
+        readable: list[tuple[Key, _Fix]] = []
         for fix in fixes:
             try:
                 if fix.affected.introduced:
@@ -186,7 +205,7 @@ class _Fixes:
                     self._unfixed.append(fix)
             except VersionError:
                 self.unreadable += 1
-        readable.sort(key=cmp_to_key(_in_order))
+        readable.sort(key=itemgetter(0))
         self._versions = [version for version, _fix in readable]
         self._fixes = [fix for _version, fix in readable]
 
@@ -198,10 +217,6 @@ class _Fixes:
             introduced = fix.affected.introduced
             if not introduced or not installed < read_version(self._scheme, introduced):
                 yield fix
-
-
-def _in_order(one: tuple[Ordered, _Fix], other: tuple[Ordered, _Fix]) -> int:
-    return -1 if one[0] < other[0] else int(other[0] < one[0])
 
 
 def _streams(package: Package) -> tuple[str, ...] | None:
@@ -439,10 +454,15 @@ def _update(
     )
 
 
+_SEVERITIES = tuple(sorted(Severity))
+
+
 def _flaws(rated: Iterable[RatedFlaw]) -> tuple[Flaw, ...]:
     """Each once, by the gravest that the distributor says of it, else the gravest that follows from CVSS."""
     best: dict[str, tuple[bool, int]] = {}
     for flaw in rated:
         rank = (flaw.by_distributor, int(flaw.severity)) if flaw.severity is not None else (False, -1)
         best[flaw.id] = max(best.get(flaw.id, (False, -1)), rank)
-    return tuple(Flaw(id, Severity(rank[1]) if rank[1] >= 0 else None) for id, rank in sorted(best.items()))
+    return tuple(
+        Flaw(id, _SEVERITIES[rank[1]] if rank[1] >= 0 else None) for id, rank in sorted(best.items())
+    )

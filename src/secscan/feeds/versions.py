@@ -1,10 +1,13 @@
-"""Which version is the newer, by the distribution's own rules; every version is read once and remembered."""
+"""Which version is the newer, by the distribution's own rules; every version is read once and remembered.
+
+Written by ourselves, against the advice to prefer a library: univers was tried, agrees with dpkg and rpm, and takes 15 to
+80 microseconds for each comparison, so that an index of 50,000 advisories took half a minute to sort. Here a version
+becomes a key once, and keys compare as fast as tuples do. It also refuses Alpine's ``_git`` versions.
+"""
 
 import re
-from functools import lru_cache, total_ordering
-from typing import Any, Protocol, TypeAlias
-
-from univers.versions import ArchLinuxVersion, DebianVersion, InvalidVersion, RpmVersion
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 #: Longer versions are not read: no distribution has any, and a host can say anything.
 MOST_CHARACTERS = 256
@@ -14,87 +17,103 @@ class VersionError(ValueError):
     """Text that is no version by the rules of its distribution."""
 
 
-class Ordered(Protocol):
-    """A version that can be held against others of the same scheme."""
+#: What compares like the version it was made of, with keys of the same scheme.
+Key: TypeAlias = tuple[Any, ...]
 
-    def __lt__(self, other: Any, /) -> bool: ...
-
-
-#: dpkg (deb-version(7)), rpm (rpmvercmp), apk (apk-package(5)) and pacman (vercmp(8)).
-Scheme: TypeAlias = str
-SCHEMES = ("dpkg", "rpm", "apk", "pacman")
+#: dpkg (deb-version(7)), rpm (rpm-version(7)) and apk (apk-package(5)).
+SCHEMES = ("dpkg", "rpm", "apk")
 
 
 @lru_cache(maxsize=1 << 18)
-def read_version(scheme: Scheme, text: str) -> Ordered:
-    """The version in ``text``, to be compared with others of the scheme. Raises VersionError."""
-    if not text or len(text) > MOST_CHARACTERS or not text.isascii() or any(c <= " " for c in text):
-        raise VersionError(f"{text[:60]!r} is no version of {scheme}")
-    try:
+def read_version(scheme: str, text: str) -> Key:
+    """The key of the version in ``text``, by the rules of one of ``SCHEMES``. Raises VersionError."""
+    if text and len(text) <= MOST_CHARACTERS and text.isascii():
         match scheme:
             case "dpkg":
-                return _debian(text)
+                key = _dpkg(text)
             case "rpm":
-                return _rpm(text)
+                key = _rpm(text)
             case "apk":
-                return _Keyed(_apk(text))
-            case "pacman":
-                return ArchLinuxVersion(text)
-    except (InvalidVersion, ValueError, IndexError) as e:
-        raise VersionError(f"{text[:60]!r} is no version of {scheme}") from e
-    raise VersionError(f"no rules are known for versions of {scheme!r}")
+                key = _apk(text)
+            case _:
+                raise VersionError(f"no rules are known for versions of {scheme!r}")
+        if key is not None:
+            return key
+    raise VersionError(f"{text[:60]!r} is no version of {scheme}")
 
 
-def is_older(scheme: Scheme, one: str, other: str) -> bool:
+def is_older(scheme: str, one: str, other: str) -> bool:
     """Whether ``one`` is older than ``other``. Raises VersionError where either can't be read."""
     return read_version(scheme, one) < read_version(scheme, other)
 
 
-@total_ordering
-class _Keyed:
-    """A version that is compared by a key."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: tuple[Any, ...]) -> None:
-        self.key = key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and self.key == other.key
-
-    def __lt__(self, other: "_Keyed") -> bool:
-        return self.key < other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-
 # --- dpkg ---------------------------------------------------------------------------------------------
 
-#: deb-version(7), as strict as dpkg itself where it matters: univers also takes an empty revision and compares it
-#: otherwise than dpkg, which refuses it.
-_DEBIAN = re.compile(r"(?:\d{1,9}:)?[0-9A-Za-z.+~:-]*?[0-9A-Za-z.+~]")
+_DPKG = re.compile(
+    r"(?:(?P<epoch>\d{1,9}):)?(?P<upstream>[0-9A-Za-z.+~:][0-9A-Za-z.+~:-]*?)(?:-(?P<revision>[0-9A-Za-z.+~]+))?"
+)
+_DPKG_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
 
-def _debian(text: str) -> Ordered:
-    if not _DEBIAN.fullmatch(text):
-        raise VersionError(text)
-    return DebianVersion(text)
+def _dpkg(text: str) -> Key | None:
+    shape = _DPKG.fullmatch(text)
+    if shape is None or shape["upstream"].endswith("-") or (shape["epoch"] is None and ":" in text):
+        return None
+    return int(shape["epoch"] or 0), _dpkg_key(shape["upstream"]), _dpkg_key(shape["revision"] or "")
+
+
+def _dpkg_key(part: str) -> Key:
+    """Turn by turn what is no digit, character by character, and a number. The end of either part is an empty one."""
+    key: list[Any] = []
+    for other, number in _DPKG_PARTS.findall(part):
+        key += tuple(map(_dpkg_rank, other)) + (0,), int(number or 0)
+    return tuple(key)
+
+
+def _dpkg_rank(character: str) -> int:
+    """A tilde is before the end (0), letters after it, and all else after the letters."""
+    if character == "~":
+        return -1
+    return ord(character) + (0 if character.isalpha() else 256)
 
 
 # --- rpm ----------------------------------------------------------------------------------------------
 
+_RPM_PIECES = re.compile(r"[0-9]+|[A-Za-z]+|[~^]")
+#: A tilde is before the end, the end before a caret, and that before anything else; numbers are newer than words.
+_RPM_TILDE, _RPM_END, _RPM_CARET, _RPM_WORD, _RPM_NUMBER = ((n,) for n in (-2, -1, 0, 1, 2))
 
-def _rpm(text: str) -> Ordered:
-    epoch, colon, _rest = text.partition(":")
-    if colon and not (epoch.isdigit() and len(epoch) <= 10):
-        raise VersionError(text)
-    return RpmVersion(text)
+
+def _rpm(text: str) -> Key | None:
+    epoch, colon, rest = text.rpartition(":")
+    if any(c <= " " for c in text) or (colon and not (epoch.isdigit() and len(epoch) <= 10)):
+        return None
+    version, dash, release = rest.rpartition("-")
+    if not dash:
+        version, release = rest, ""
+    if not version:
+        return None
+    # A version without a release is older than any that has one (rpmverCmp).
+    return int(epoch or 0), _rpm_key(version), _rpm_key(release) if dash else ()
+
+
+def _rpm_key(part: str) -> Key:
+    """As rpmvercmp reads it: words, numbers, tildes and carets; all else only separates."""
+    key: list[Key] = []
+    for piece in _RPM_PIECES.findall(part):
+        if piece == "~":
+            key.append(_RPM_TILDE)
+        elif piece == "^":
+            key.append(_RPM_CARET)
+        elif piece[0].isdigit():
+            key.append((*_RPM_NUMBER, int(piece)))
+        else:
+            key.append((*_RPM_WORD, piece))
+    return (*key, _RPM_END)
 
 
 # --- apk ----------------------------------------------------------------------------------------------
 
-#: apk-package(5). univers' reading of it does not know ``_git`` and its like, which Alpine's packages use.
 _APK = re.compile(
     r"(?P<numbers>\d+(?:\.\d+)*)(?P<letter>[a-z])?"
     r"(?P<suffixes>(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*)(?:~[0-9a-f]+)?(?:-r(?P<revision>\d+))?"
@@ -108,10 +127,10 @@ _AFTER = ("cvs", "svn", "git", "hg", "p")
 _NUMBER, _LETTER, _SUFFIX, _SUFFIX_NUMBER, _REVISION, _END, _EARLY = 0, -2, -3, -4, -5, -6, -7
 
 
-def _apk(text: str) -> tuple[Any, ...]:
+def _apk(text: str) -> Key | None:
     shape = _APK.fullmatch(text)
     if shape is None:
-        raise VersionError(text)
+        return None
     first, *others = shape["numbers"].split(".")
     key: list[tuple[int, int]] = [(_NUMBER, int(first))]
     for number in others:
