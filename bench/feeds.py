@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
+import msgspec
+
 from secscan.facts import Package, PackageFacts, Release, SystemFacts, decode, encode
 from secscan.feeds.importing import Imported, import_files
 from secscan.feeds.references import load_references
@@ -107,10 +109,10 @@ def load(db: Path) -> None:
     _advisories = load_references(db, [SYSTEM.release])[Advisories]  # type: ignore[list-item]
 
 
-def match_hosts(hosts: "list[bytes]") -> int:
+def match_hosts(batch: Path) -> int:
     """From stored facts to what is missing; answers how many updates."""
     missing = 0
-    for encoded in hosts:
+    for encoded in msgspec.msgpack.decode(batch.read_bytes(), type=list[bytes]):
         facts = decode(PackageFacts, PackageFacts.version, encoded)
         assert isinstance(facts, PackageFacts)
         missing += len(_advisories.compare(facts, SYSTEM).missing)
@@ -148,10 +150,11 @@ def main() -> None:
         batch = 250
         # The fleet is made once and used again: what is measured is matching, not making it up.
         distinct = stored_hosts(min(options.hosts, 2_000), options.packages)
-        batches = [
-            [distinct[(start + i) % len(distinct)] for i in range(min(batch, options.hosts - start))]
-            for start in range(0, options.hosts, batch)
-        ]
+        files = []
+        for start in range(0, len(distinct), batch):
+            files.append(work / f"hosts-{start}")
+            files[-1].write_bytes(msgspec.msgpack.encode(distinct[start : start + batch]))
+        batches = [files[i % len(files)] for i in range(options.hosts // batch)]
         began = time.perf_counter()
         with ProcessPoolExecutor(
             options.processes, get_context("spawn"), initializer=load, initargs=(work / "feeds.db",)

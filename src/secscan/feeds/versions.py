@@ -57,17 +57,23 @@ _DPKG_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
 def _dpkg(text: str) -> Key | None:
     shape = _DPKG.fullmatch(text)
-    if shape is None or shape["upstream"].endswith("-") or (shape["epoch"] is None and ":" in text):
+    if shape is None or (shape["epoch"] is None and ":" in text):
         return None
+    if shape["revision"] is None and "-" in shape["upstream"]:
+        return None  # A hyphen with nothing behind it: dpkg refuses an empty revision.
     return int(shape["epoch"] or 0), _dpkg_key(shape["upstream"]), _dpkg_key(shape["revision"] or "")
 
 
 def _dpkg_key(part: str) -> Key:
-    """Turn by turn what is no digit, character by character, and a number. The end of either part is an empty one."""
+    """Turn by turn what is no digit, character by character, and a number; at last the end, which a tilde precedes.
+
+    A revision that is not there is 0.
+    """
     key: list[Any] = []
-    for other, number in _DPKG_PARTS.findall(part):
-        key += tuple(map(_dpkg_rank, other)) + (0,), int(number or 0)
-    return tuple(key)
+    for other, number in _DPKG_PARTS.findall(part or "0"):
+        if other or number:
+            key += (*map(_dpkg_rank, other), 0), int(number or 0)
+    return (*key, (0,))
 
 
 def _dpkg_rank(character: str) -> int:
