@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from secscan.baseline import Baseline, available_profiles, load_baseline
 from secscan.check import Check, Limits, Verdict, check, passed
 from secscan.facts import PortFacts, TlsFacts
-from secscan.model import Observation, Severity
+from secscan.model import Level, Observation, Severity
 from secscan.registry import find_checks
 from secscan.toml_source import ConfigurationError
 
@@ -314,6 +314,20 @@ class TestFamilies:
         assert {r.severity for r in baseline.rules if r.domain == "ports"} == {Severity.CRITICAL}
 
 
+class TestCaps:
+    def test_a_rule_has_none_of_its_own(self, load: Load) -> None:
+        assert {rule.cap for rule in load().rules} == {None}
+
+    @pytest.mark.parametrize("cap", [0, 20, 100])
+    def test_a_rule_can_be_given_one(self, load: Load, cap: int) -> None:
+        baseline = load(HOUSE + f'[rules."tls.plain"]\ncap = {cap}')
+        assert [rule.check.id for rule in baseline.rules if rule.cap == cap] == ["tls.plain"]
+
+    def test_what_is_known_to_be_exploited_and_overdue_has_one(self) -> None:
+        [rule] = [rule for rule in load_baseline("baseline", find_checks()).rules if rule.cap is not None]
+        assert (rule.check.id, rule.cap) == ("patch.known-exploited", 20)
+
+
 # --- What is refused, and where -----------------------------------------------------------------------
 
 
@@ -322,6 +336,10 @@ class TestMistakes:
         ("lines", "expected"),
         [
             ("carry_dys = 3", "4: carry_dys: unknown key; did you mean 'carry_days'?"),
+            (
+                '[rules."tls.plain"]\ncap = 101',
+                '5: rules."tls.plain".cap: 101 does not fit here; expected 100 or less',
+            ),
             ("carry_days = -1", "4: carry_days: -1 does not fit here; expected 0 or more"),
             ('carry_days = "3"', '4: carry_days: "3" does not fit here; expected a whole number'),
             ("tls_ports = [1, 65536]", "4: tls_ports[1]: 65536 does not fit here; expected 65535 or less"),
@@ -375,7 +393,7 @@ class TestMistakes:
             ),
             (
                 '[rules."tls.plain"]\nquite_different = 3',
-                '5: rules."tls.plain".quite_different: unknown key; the keys known here are enabled, severity',
+                '5: rules."tls.plain".quite_different: unknown key; the keys known here are cap, enabled, severity',
             ),
             (
                 '[rules."tls.days"]\ndays = 91',
@@ -550,6 +568,7 @@ class TestHash:
             '[rules."tls.days"]\ndays = 21',
             '[rules."tls.days"]\nports = [1]',
             '[rules."tls.days"]\nseverity = "low"',
+            '[rules."tls.days"]\ncap = 20',
             '[rules."tls.plain"]\nenabled = false',
             '[domains.tls]\nenabled = false\n[domains.web]\nweight = 2\nrules = ["tls.*"]',
             "scoring.weights.low = 2",
@@ -585,13 +604,24 @@ class TestBuiltIn:
     def test_they_load(self, name: str) -> None:
         assert load_baseline(name, find_checks()).name == name
 
-    @pytest.mark.parametrize("name", ["baseline", "network"])
-    def test_every_check_counts_in_them(self, name: str) -> None:
+    def test_every_check_counts_in_the_baseline(self) -> None:
         checks = find_checks()
-        assert {rule.check.id for rule in load_baseline(name, checks).rules} == set(checks)
+        assert {rule.check.id for rule in load_baseline("baseline", checks).rules} == set(checks)
 
-    def test_the_network_is_judged_in_three_domains(self) -> None:
-        assert list(load_baseline("network", find_checks()).domains) == ["tls", "certificates", "ports"]
+    def test_every_check_that_needs_no_login_counts_in_the_network(self) -> None:
+        checks = find_checks()
+        outside = {id for id, check in checks.items() if check.level is not Level.HOST}
+        assert {rule.check.id for rule in load_baseline("network", checks).rules} == outside
+
+    @pytest.mark.parametrize(
+        ("name", "domains"),
+        [
+            ("network", ["tls", "certificates", "ports"]),
+            ("baseline", ["tls", "certificates", "ports", "patches"]),
+        ],
+    )
+    def test_they_judge_in_their_domains(self, name: str, domains: list[str]) -> None:
+        assert list(load_baseline(name, find_checks()).domains) == domains
 
     def test_the_score_is_made_as_the_design_says(self) -> None:
         scoring = load_baseline("baseline", find_checks()).scoring
@@ -603,7 +633,11 @@ class TestBuiltIn:
         )
 
     def test_every_limit_is_written_out(self) -> None:
-        written = tomllib.loads(available_profiles()["network"].read_text(encoding="utf-8"))["rules"]
+        written: dict[str, dict[str, object]] = {}
+        for profile in ("network", "baseline"):
+            text = available_profiles()[profile].read_text(encoding="utf-8")
+            for key, limits in tomllib.loads(text)["rules"].items():
+                written.setdefault(key, {}).update(limits)
         missing = [
             f"{check.id}.{limit}"
             for check in find_checks().values()

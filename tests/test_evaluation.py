@@ -1,13 +1,14 @@
 """Judging one host from evidence: subjects, the worst over endpoints, what is absent, stale or unseen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secscan.check import Limits, Verdict, check, failed, passed
+from secscan.check import REFERENCES, Check, Limits, Verdict, check, failed, passed
 from secscan.evaluation import judge_host
 from secscan.facts import (
     Absent,
@@ -16,6 +17,7 @@ from secscan.facts import (
     PortFacts,
     PortState,
     PortStatus,
+    SystemFacts,
     TlsFacts,
     TlsVersion,
     VersionOffer,
@@ -41,6 +43,7 @@ from secscan.model import (
     TlsPolicy,
     Unobserved,
 )
+from secscan.reference import KnownExploited
 from secscan.scoring import score_host
 from tests.rules import EARLY_DATA, HEARTBLEED, baseline, telnet
 
@@ -440,3 +443,77 @@ def test_the_order_of_evidence_never_matters(fleet, random) -> None:
 
 def test_known_opens_a_reading() -> None:
     assert known("x") == "x"
+
+
+# --- Reference data -------------------------------------------------------------------------------------
+
+
+@check("patch.exploited", severity=Severity.HIGH)
+def asks_a_catalogue(seen: Observation[SystemFacts], exploited: KnownExploited) -> Iterator[Verdict]:
+    """The catalogue is empty.
+
+    Why: It is a test.
+
+    Fix: Empty it.
+    """
+    if exploited.entries:
+        yield failed("{count} entries.", count=len(exploited.entries))
+    else:
+        yield passed("No entry.")
+
+
+def judge_inside(
+    facts: SystemFacts | Absent, references: Mapping[type, Any], checked: Check = asks_a_catalogue
+) -> Finding:
+    inside = seen(HostTarget("h"), facts, kind="system")
+    records = (at_addresses(A), inside)
+    (finding,) = judge_host(
+        DECLARED,
+        Evidence({(r.target, r.kind): r for r in records}),
+        baseline=baseline((checked,)),
+        agency=Agency("a", {}),
+        references=references,
+        at=NOW,
+    )
+    return finding
+
+
+LINUX = SystemFacts(family="linux", release=Gap(), architecture="x86_64", kernel="6.1.0", kernels=Gap())
+
+
+def test_a_check_is_given_the_reference_data_it_asks_for() -> None:
+    finding = judge_inside(LINUX, {KnownExploited: KnownExploited({}, NOW)})
+    assert finding.outcome is Outcome.PASS
+
+
+def test_reference_data_that_nobody_imported_leaves_its_rules_unknown() -> None:
+    finding = judge_inside(LINUX, {})
+    assert (finding.outcome, finding.reason) == (Outcome.UNKNOWN, Reason.NOT_COLLECTED)
+    assert "known_exploited_vulnerabilities.json and run: secscan feeds import" in str(finding.evidence)
+
+
+@pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.__name__)
+def test_all_reference_data_has_something_to_say_where_it_is_missing(reference: type) -> None:
+    assert str(reference.unavailable).endswith((".", "FILE"))  # type: ignore[attr-defined]  # what is tested
+
+
+def test_what_a_host_does_not_have_is_not_applicable() -> None:
+    finding = judge_inside(Absent(heard="no shell"), {KnownExploited: KnownExploited({}, NOW)})
+    assert finding.outcome is Outcome.NOT_APPLICABLE
+    assert str(finding.evidence) == "The host has nothing of the kind: no shell"
+
+
+@pytest.mark.parametrize("claimed", [None, *Severity])
+def test_a_finding_is_as_grave_as_its_verdict_says_down_to_mere_information(claimed: Severity | None) -> None:
+    @check("patch.claim", severity=Severity.CRITICAL)
+    def claims(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
+        """It is as it should be.
+
+        Why: It is a test.
+
+        Fix: Leave it.
+        """
+        yield failed("It is not.", severity=claimed)
+
+    expected = Severity.CRITICAL if claimed is None else claimed
+    assert judge_inside(LINUX, {}, claims).severity is expected

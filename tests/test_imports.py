@@ -14,8 +14,9 @@ MAY_SEE: dict[str, set[str]] = {
     "": set(),
     "model": set(),
     "facts": {"model"},
-    "check": {"facts", "model"},
-    "checks": {"check", "facts", "model"},
+    "reference": {"facts", "model"},
+    "check": {"facts", "model", "reference"},
+    "checks": {"check", "facts", "model", "reference"},
     "profiles": set(),
     "reports": set(),
     "language": {"model"},
@@ -29,6 +30,7 @@ MAY_SEE: dict[str, set[str]] = {
     "scoring": {"baseline", "model"},
     "history": {"baseline", "check", "evaluation", "facts", "model", "scoring"},
     "collection": {"facts", "model", "scope"},
+    "feeds": {"facts", "language", "model", "reference"},
     "store": {"", "facts", "history", "inventory", "language", "model"},
     "report": {"", "baseline", "check", "facts", "history", "language", "model", "scoring"},
     "engine": {
@@ -55,7 +57,7 @@ MAY_SEE["cli"] = set(MAY_SEE) - {"__main__", "checks"}
 
 #: Judgement takes values and returns values. These parts see no clock, disk, network or database: of everything that
 #: is not ours they may import only this.
-PURE = {"model", "facts", "check", "checks", "evaluation", "history", "scoring"}
+PURE = {"model", "facts", "reference", "check", "checks", "evaluation", "history", "scoring"}
 PURE_LIBRARIES = {
     *("abc", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum"),
     *("fractions", "functools", "hashlib", "heapq", "inspect", "ipaddress", "itertools", "json", "math"),

@@ -1,5 +1,6 @@
 """Scores: the arithmetic by hand, and the promises as properties."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -76,6 +77,37 @@ def test_a_finding_milder_than_its_rule_caps_by_its_own_severity() -> None:
     assert score.domains["tls"].verified == Fraction(100) * Fraction(
         25, 40
     )  # its weight stays that of the rule
+
+
+CAPPED = replace(
+    BASELINE,
+    rules=tuple(
+        replace(rule, cap=Fraction(20)) if rule.check is HEARTBLEED else rule for rule in BASELINE.rules
+    ),
+)
+
+
+def test_a_rule_can_have_a_cap_of_its_own() -> None:
+    score = score_host("h", outcomes(tls_heartbleed=Outcome.FAIL), CAPPED)
+    assert score.range == Range(Fraction(20), Fraction(20))
+    assert set(score.caps) == {"critical", "tls.heartbleed"}
+    assert score.critical
+
+
+def test_the_cap_of_an_unverified_rule_holds_the_verified_end_only() -> None:
+    score = score_host("h", outcomes(tls_heartbleed=Outcome.UNKNOWN), CAPPED)
+    assert score.range == Range(Fraction(20), Fraction(100))
+
+
+def test_a_finding_milder_than_its_rule_leaves_the_rules_cap_alone() -> None:
+    mild = [f for f in outcomes() if f.check != "tls.heartbleed"]
+    mild.append(finding("tls.heartbleed", Outcome.FAIL, severity=Severity.HIGH))
+    assert score_host("h", mild, CAPPED).range.verified == Fraction(69)
+
+
+def test_another_rule_of_the_same_severity_is_not_capped_so_low() -> None:
+    score = score_host("h", outcomes(tls_compression=Outcome.FAIL), CAPPED)
+    assert score.range.verified == Fraction(69)
 
 
 def test_the_credit_of_a_rule_is_the_worst_of_its_findings() -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from secscan.facts.kind import Facts
 from secscan.model import Agency, Host, Level, Observation, Outcome, Reason, Service, Severity, Text
+from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -31,13 +32,14 @@ class TrustAnchors:
     """Reference data: the certificates that paths may end in, DER. ``as_of`` is the date of the public set."""
 
     kind: ClassVar[str] = "anchors"
+    unavailable: ClassVar[Text] = Text("The trust anchors were not loaded.")
     public: tuple[bytes, ...]
     private: tuple[bytes, ...] = ()
     as_of: str = ""
 
 
-#: Reference data a check can ask for by annotation.
-REFERENCES: tuple[type, ...] = (TrustAnchors,)
+#: Reference data a check can ask for by annotation. Each has ``unavailable``, what to say where there is none.
+REFERENCES: tuple[type, ...] = (TrustAnchors, Advisories, KnownExploited, ExploitPrediction, EndOfLife)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from secscan.baseline import Baseline, Rule
-from secscan.check import Check, Limits, Verdict
+from secscan.check import REFERENCES, Check, Limits, Verdict
 from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortState, PortStatus
 from secscan.model import (
     AddressTarget,
@@ -228,6 +228,9 @@ def _judge_target(
             return [_Said(seen, address, record.observed_at if record else None)]
         given[parameter] = seen
         observed.append(seen.observed_at)
+    lacking = _lacking_reference(rule.check, case)
+    if lacking is not None:
+        return [_Said(lacking, address, min(observed))]
     given |= _asked(rule, case, service)
     verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
     return [_Said(verdict, address, min(observed)) for verdict in verdicts]
@@ -283,10 +286,20 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
                 Outcome.FAIL,
                 Text("TLS is required on this service and is not offered; heard: {heard}", heard),
             )
+        if service is None:
+            return Verdict(Outcome.NOT_APPLICABLE, Text("The host has nothing of the kind: {heard}", heard))
         return Verdict(Outcome.NOT_APPLICABLE, Text("The service speaks no TLS; heard: {heard}", heard))
     if isinstance(record.facts, PortFacts) and record.facts.is_silent():
         return _silent()
     return record
+
+
+def _lacking_reference(check: Check, case: _Case) -> Verdict | None:
+    """Reference data that nobody has imported yet is no mistake of the check: it leaves its rules unknown."""
+    for wanted in check.asks.values():
+        if wanted in REFERENCES and wanted not in case.references:
+            return _unknown(Reason.NOT_COLLECTED, wanted.unavailable)  # type: ignore[attr-defined]  # every reference has it
+    return None
 
 
 def _asked(rule: Rule, case: _Case, service: ExpectedService | None) -> dict[str, Any]:

@@ -158,6 +158,11 @@ def _caps(rules: Iterable[Rule], by_rule: Mapping[str, Sequence[Finding]], scori
                 caps.verified[severity.word] = cap
                 if is_certain:
                     caps.possible[severity.word] = cap
+            # What fails more mildly than the rule can is not what its own cap is for.
+            if rule.cap is not None and severity >= rule.severity:
+                caps.verified[rule.check.id] = rule.cap
+                if is_certain:
+                    caps.possible[rule.check.id] = rule.cap
     return caps
 
 

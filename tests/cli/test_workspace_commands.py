@@ -148,6 +148,11 @@ class TestProfiles:
         assert shown["caps"]["critical"] == 39
         assert {rule["domain"] for rule in shown["rules"]} == {"tls", "certificates", "ports"}
 
+    def test_show_gives_the_cap_of_a_rule(self, secscan: Secscan) -> None:
+        shown = as_json(secscan("profiles", "show", "baseline", "--format", "json"))
+        caps = {rule["check"]: rule["cap"] for rule in shown["rules"] if rule["cap"] is not None}
+        assert caps == {"patch.known-exploited": 20}
+
     def test_an_unknown_profile_is_an_error(self, secscan: Secscan) -> None:
         done = secscan("profiles", "show", "nettwork")
         assert done.returncode == 2

@@ -18,6 +18,7 @@ A profile is written like this::
     [rules."port.count"]                     # what holds for one rule; it overrides its family's
     severity = "medium"                      # instead of the check's own; a domain's weights follow from it
     enabled = false                          # the rule does not count here
+    cap = 20                                 # cap on a host's score while it fails at its full severity
     most = 20                                # a limit of the check: `secscan checks explain port.count`
 
     [scoring]

@@ -40,7 +40,7 @@ class _Reading:
             raise ConfigurationError(in_order(dict.fromkeys(self.mistakes)))
         domain_of = self._domain_of(profile.domains)
         rules = tuple(
-            Rule(self.checks[id], domain, setting.severity, setting.limits)
+            Rule(self.checks[id], domain, setting.severity, setting.limits, setting.cap)
             for domain in profile.domains
             for id, setting in sorted(settings.items())
             if domain_of.get(id) == domain and setting.enabled
@@ -79,7 +79,8 @@ class _Reading:
         if check.limits is not None:
             limits = self._parsed(("rules", id), _only(said, check.limits.model_fields), check.limits)
         severity = Severity[keys.severity.upper()] if keys.severity else check.severity
-        return _Setting(severity, keys.enabled, limits)
+        cap = None if keys.cap is None else Fraction(keys.cap)
+        return _Setting(severity, keys.enabled, limits, cap)
 
     def _domain_of(self, domains: Mapping[str, DomainTable]) -> Mapping[str, str]:
         """Check -> the domain it counts in."""
@@ -117,6 +118,7 @@ class _Setting:
     severity: Severity
     enabled: bool
     limits: Limits | None
+    cap: Fraction | None
 
 
 def _scoring(said: ScoringTable) -> Scoring:
@@ -151,6 +153,8 @@ def _sealed(baseline: Baseline) -> Baseline:
                 "domain": rule.domain,
                 "severity": rule.severity.word,
                 "limits": rule.limits,
+                # Written only where there is one: what caps no rule keeps its hash.
+                **({"cap": rule.cap} if rule.cap is not None else {}),
             }
             for rule in baseline.rules
         },

@@ -19,6 +19,8 @@ class Rule:
     domain: str
     severity: Severity
     limits: Limits | None
+    #: Cap on a host's score while the rule fails at its full severity, beside that of the severity itself.
+    cap: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

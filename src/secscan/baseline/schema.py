@@ -97,3 +97,4 @@ class RuleTable(Table):
 
     severity: _SeverityWord | None = None
     enabled: StrictBool = True
+    cap: _Score | None = None

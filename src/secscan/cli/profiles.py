@@ -10,7 +10,7 @@ from secscan.cli.console import out, table, write
 from secscan.language import _, in_use
 
 if TYPE_CHECKING:
-    from secscan.baseline import Baseline
+    from secscan.baseline import Baseline, Rule
 
 
 @click.group("profiles")
@@ -72,12 +72,16 @@ def _shown_rules(baseline: "Baseline") -> list[dict[str, str]]:
             "domain": rule.domain,
             "check": rule.check.id,
             "severity": rule.severity.word,
-            "limits": ", ".join(f"{k}={v}" for k, v in rule.limits.model_dump(mode="json").items())
-            if rule.limits
-            else "",
+            "limits": ", ".join(f"{k}={v}" for k, v in _numbers(rule).items()),
         }
         for rule in baseline.rules
     ]
+
+
+def _numbers(rule: "Rule") -> dict[str, Any]:
+    """What the profile sets for a rule: its own cap, where it has one, and the limits of its check."""
+    cap = {"cap": float(rule.cap)} if rule.cap is not None else {}
+    return {**cap, **(rule.limits.model_dump(mode="json") if rule.limits else {})}
 
 
 def _document(baseline: "Baseline") -> dict[str, Any]:
@@ -92,6 +96,7 @@ def _document(baseline: "Baseline") -> dict[str, Any]:
                 "check": rule.check.id,
                 "domain": rule.domain,
                 "severity": rule.severity.word,
+                "cap": float(rule.cap) if rule.cap is not None else None,
                 "limits": rule.limits.model_dump(mode="json") if rule.limits else {},
             }
             for rule in baseline.rules

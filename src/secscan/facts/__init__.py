@@ -14,7 +14,10 @@ from secscan.facts.kind import (
     encode,
     known,
 )
+from secscan.facts.operation import CronEntry, Mount, MountFacts, ScheduleFacts, Socket, SocketFacts, Timer
+from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Repository, UpdateFacts
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
+from secscan.facts.system import Kernel, Release, SystemFacts
 from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
 
 __all__ = [
@@ -24,17 +27,32 @@ __all__ = [
     "Chain",
     "ChainFacts",
     "CipherSuite",
+    "CronEntry",
     "FactKindError",
     "Facts",
     "Gap",
+    "Kernel",
+    "Mount",
+    "MountFacts",
     "NotSeen",
+    "Package",
+    "PackageFacts",
+    "PendingUpdate",
     "PortFacts",
     "PortState",
     "PortStatus",
     "Reading",
+    "Release",
+    "Repository",
+    "ScheduleFacts",
     "ServiceIdentity",
+    "Socket",
+    "SocketFacts",
+    "SystemFacts",
+    "Timer",
     "TlsFacts",
     "TlsVersion",
+    "UpdateFacts",
     "VersionOffer",
     "decode",
     "digest",
@@ -44,5 +62,17 @@ __all__ = [
 
 #: The kinds that secscan brings along, by name.
 BUILT_IN: dict[str, type[Facts]] = {
-    model.kind: model for model in (AddressFacts, PortFacts, TlsFacts, ChainFacts)
+    model.kind: model
+    for model in (
+        AddressFacts,
+        PortFacts,
+        TlsFacts,
+        ChainFacts,
+        SystemFacts,
+        PackageFacts,
+        UpdateFacts,
+        SocketFacts,
+        MountFacts,
+        ScheduleFacts,
+    )
 }

@@ -1,0 +1,37 @@
+"""One host's reply -> its facts, kind by kind, or why there are none. Pure."""
+
+from collections.abc import Mapping
+
+from secscan.collection.ssh.framing import Reply
+from secscan.collection.ssh.operation import mount_facts, schedule_facts, socket_facts
+from secscan.collection.ssh.packages import package_facts
+from secscan.collection.ssh.system import Clock, system_facts
+from secscan.collection.ssh.updates import update_facts
+from secscan.facts import (
+    Facts,
+    Gap,
+    MountFacts,
+    PackageFacts,
+    ScheduleFacts,
+    SocketFacts,
+    SystemFacts,
+    UpdateFacts,
+)
+
+#: Every kind of fact that one reply gives.
+KINDS = tuple(
+    model.kind for model in (SystemFacts, PackageFacts, UpdateFacts, SocketFacts, MountFacts, ScheduleFacts)
+)
+
+
+def facts_of(reply: Reply, clock: Clock | None) -> Mapping[str, Facts | Gap]:
+    """All of ``KINDS``. ``clock`` is None where the host's clock is ours."""
+    packages = package_facts(reply)
+    return {
+        SystemFacts.kind: system_facts(reply, packages, clock),
+        PackageFacts.kind: packages,
+        UpdateFacts.kind: update_facts(reply, packages),
+        SocketFacts.kind: socket_facts(reply),
+        MountFacts.kind: mount_facts(reply),
+        ScheduleFacts.kind: schedule_facts(reply),
+    }

@@ -1,0 +1,158 @@
+"""Reference data that checks ask for by annotation: what the world says, as of a date. Filled from imported feeds.
+
+A kind that was never imported is simply not there, and evaluation answers for it with ``unavailable``; how old one
+may be is a limit of the profile, and the checks hold each against its ``as_of``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from secscan.facts import PackageFacts, Release, SystemFacts
+from secscan.model import Severity, Text
+
+# --- What a host lacks ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One vulnerability: its CVE number, or the advisory's own name where it has none.
+
+    ``severity`` is the distributor's rating, else that of CVSS (4.0 before 3 before 2), else None: nobody rated it.
+    """
+
+    id: str
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingUpdate:
+    """What one installed source package lacks: everything between what is there and the newest fix.
+
+    A source package has at most one of each: what an update mends, what nobody has mended yet (``fixed`` is empty),
+    and what a reboot mends (``awaits_reboot``). Where it is installed in several versions, the oldest in use counts.
+    ``package`` is the name by which the distributor speaks of it (for rpm, the source package's).
+    """
+
+    package: str
+    #: The installed packages that are built from it and affected, sorted.
+    binaries: tuple[str, ...]
+    #: The version that is there, or runs, as the distributor compares it; of the source where ``fixed`` is.
+    installed: str
+    #: The version to have. Empty: nobody has published a fix.
+    fixed: str
+    #: Sorted by id.
+    flaws: tuple[Flaw, ...]
+    #: Names of the advisories (``DSA-5702-1``), sorted; empty where the distributor makes none.
+    advisories: tuple[str, ...] = ()
+    #: When the oldest of the lacking fixes was published; None where the feed has no dates.
+    published: date | None = None
+    #: The fix is installed and does not run yet: a kernel that waits for the reboot.
+    awaits_reboot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A host's packages against the advisories: what is missing, by package, and what could not be compared."""
+
+    missing: tuple[MissingUpdate, ...]
+    #: Names of installed packages whose version the distribution's rules can't read, sorted.
+    undecided: tuple[str, ...] = ()
+
+
+class Advisories(ABC):
+    """What distributors say of flaws in their own packages. Only a distribution's own data counts for it."""
+
+    kind: ClassVar[str] = "advisories"
+    unavailable: ClassVar[Text] = Text(
+        "No advisories were imported; bring those of the host's distribution and run: secscan feeds import FILE"
+    )
+
+    @abstractmethod
+    def as_of(self, system: SystemFacts) -> datetime | None:
+        """The instant until which it is known what this release lacks; None where no imported feed speaks of it.
+
+        ``system.release`` has been read; a Gap there never gets here.
+        """
+
+    @abstractmethod
+    def compare(self, packages: PackageFacts, system: SystemFacts) -> Comparison:
+        """What these packages lack, versions compared by the distribution's own rules. The order is by package.
+
+        Several checks ask the same of one host in a row: an implementation remembers the last answers.
+        """
+
+
+# --- What is done with flaws ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exploitation:
+    """An entry of CISA's catalogue of known exploited vulnerabilities."""
+
+    added: date
+    #: Until when CISA has US agencies mend it.
+    due: date
+    #: It is known to be used by ransomware.
+    ransomware: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownExploited:
+    """Vulnerabilities that are being used, by CVE number (CISA, known_exploited_vulnerabilities)."""
+
+    kind: ClassVar[str] = "known-exploited"
+    unavailable: ClassVar[Text] = Text(
+        "The catalogue of known exploited vulnerabilities was not imported; "
+        "bring CISA's known_exploited_vulnerabilities.json and run: secscan feeds import FILE"
+    )
+    entries: Mapping[str, Exploitation]
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExploitPrediction:
+    """How likely a vulnerability is to be used within 30 days, 0 to 1, by CVE number (FIRST, EPSS)."""
+
+    kind: ClassVar[str] = "exploit-prediction"
+    unavailable: ClassVar[Text] = Text(
+        "No exploit predictions were imported; bring FIRST's epss_scores-current.csv.gz and run: "
+        "secscan feeds import FILE"
+    )
+    probability: Mapping[str, float]
+    as_of: datetime
+
+
+# --- How long a system is looked after --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a release gets security updates. Days are the last on which it still does."""
+
+    #: As people call it: ``Debian 12 (bookworm)``.
+    name: str
+    #: For everybody, long-term support that costs nothing included. None: no end is known (rolling releases).
+    ends: date | None
+    #: For those who pay (ESM, EUS, ESU); it counts where the host says that it takes part.
+    extended: date | None = None
+
+
+class EndOfLife(ABC):
+    """When releases of operating systems stop getting security updates."""
+
+    kind: ClassVar[str] = "end-of-life"
+    unavailable: ClassVar[Text] = Text(
+        "No dates of end of life were imported; bring endoflife.date's JSON of the system and run: "
+        "secscan feeds import FILE"
+    )
+
+    @abstractmethod
+    def as_of(self, release: Release) -> datetime | None:
+        """The date of what is said of this release; None where nothing is."""
+
+    @abstractmethod
+    def lifetime(self, release: Release) -> Lifetime | None:
+        """What is known of this release; None where it is none that the tables know."""

@@ -1,0 +1,1 @@
+"""Tests of feeds; a package, for the builders are imported by name."""
