@@ -110,6 +110,7 @@ def _system_keyring(service: str, user: str) -> str | None:
             "reading passwords from a keyring needs the package keyring; install it"
         ) from None
     try:
-        return keyring.get_password(service, user)
+        secret: str | None = keyring.get_password(service, user)
     except keyring.errors.KeyringError as e:
         raise CredentialError(f"the keyring can't be read: {type(e).__name__}") from e
+    return secret
