@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import BaseModel
 
+from secscan.credential import Credential, Jump
 from secscan.inventory import AgencyFile, load_inventory
 from secscan.scope import ScopeFile, load_scope
 from secscan.toml_source import ConfigurationError
@@ -68,6 +69,7 @@ def test_every_example_is_right_when_its_mark_is_taken_off(place: Workspace) -> 
         '[agency]\nid = "bo-vi-du"\nnames = { vi = "Bộ" }\n', "utf-8"
     )
     assert place.load_settings().workers == 2
+    assert [jump.credential for jump in place.load_settings().credentials["audit"].jump] == ["gateway"]
     assert len(place.load_scope().windows) == 1
     assert place.load_inventory().agencies["co-quan-vi-du"].parent == "bo-vi-du"
 
@@ -78,6 +80,12 @@ def keys(model: type[BaseModel]) -> Iterator[str]:
         yield field.alias or name
         for below in _models(field.annotation):
             yield from keys(below)
+
+
+def _shown(text: str) -> set[str]:
+    """Every key, and every word of the name of a table."""
+    found = re.findall(r"^ *#?(?:([a-z_]+) =|\[+([a-z_.]+)\])", text, re.MULTILINE)
+    return {word for key, table in found for word in (key, *table.split("."))}
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
@@ -95,8 +103,7 @@ def test_a_new_workspace_shows_every_key_there_is(
     place: Workspace, model: type[BaseModel], file: str
 ) -> None:
     text = (place.folder / file).read_text("utf-8")
-    shown = set(re.findall(r"^ *#?(?:\[+[a-z.]*?)?([a-z_]+)(?: =|\])", text, re.MULTILINE))
-    assert set(keys(model)) - shown == set()
+    assert set(keys(model)) - _shown(text) == set()
 
 
 def test_a_new_workspace_has_no_file_that_nothing_reads(place: Workspace) -> None:
@@ -109,7 +116,10 @@ def test_only_the_owner_may_read_what_shows_where_an_agency_is_weak(place: Works
     assert stat.S_IMODE(place.probe_log.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("name", ["scope.toml", "inventory/example.toml", "probes.jsonl", "secscan.db"])
+@pytest.mark.parametrize(
+    "name",
+    ["scope.toml", "inventory/example.toml", "probes.jsonl", "secscan.db", "feeds.db", "known_hosts"],
+)
 def test_nothing_is_overwritten_and_nothing_else_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
@@ -229,6 +239,183 @@ def test_a_mistake_in_the_settings(tmp_path: Path, text: str, expected: str) -> 
     with pytest.raises(ConfigurationError) as caught:
         settings(tmp_path, text)
     assert str(caught.value).startswith(f"{tmp_path}/secscan.toml:{expected}")
+
+
+# --- [credentials.NAME] ------------------------------------------------------------------------------------
+
+
+def test_every_key_of_a_login_is_read(tmp_path: Path) -> None:
+    text = """
+[ssh]
+deadline = 5
+at_once = 2
+[credentials.audit]
+user = "secscan"
+port = 2222
+key_file = "keys/audit"
+certificate = "/etc/ssh/audit-cert.pub"
+agent = true
+password_env = "SECSCAN_PASSPHRASE"
+sudo = true
+jump = [{ address = "2001:DB8::1", port = 2200, credential = "gateway" }, { address = "In.example" }]
+[credentials.gateway]
+user = "jump"
+keyring = "secscan-gateway"
+"""
+    read = settings(tmp_path, text)
+    assert (read.ssh_deadline, read.ssh_at_once) == (5.0, 2)
+    assert read.credentials == {
+        "audit": Credential(
+            name="audit",
+            user="secscan",
+            port=2222,
+            key_file=tmp_path / "keys/audit",
+            certificate=Path("/etc/ssh/audit-cert.pub"),
+            agent=True,
+            password_env="SECSCAN_PASSPHRASE",
+            jump=(Jump("2001:db8::1", 2200, "gateway"), Jump("in.example", 22, "audit")),
+            sudo=True,
+        ),
+        "gateway": Credential(name="gateway", user="jump", keyring="secscan-gateway"),
+    }
+
+
+def test_a_key_file_may_be_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    read = settings(tmp_path, '[credentials.a]\nuser = "u"\nkey_file = "~/.ssh/k"\n')
+    assert read.credentials["a"].key_file == Path("/home/somebody/.ssh/k")
+
+
+def login(name: str, *jumps: str, more: str = "") -> str:
+    """A table whose jump hosts are ``address`` or ``address=login``."""
+    tables = []
+    for jump in jumps:
+        address, _, other = jump.partition("=")
+        tables.append(f'{{address = "{address}"' + (f', credential = "{other}"' if other else "") + "}")
+    return f'[credentials.{name}]\nuser = "u"\nagent = true\njump = [{", ".join(tables)}]\n{more}'
+
+
+def test_the_first_jump_host_is_reached_as_its_own_login_says(tmp_path: Path) -> None:
+    text = login("a", "h1=b", "h2=c") + login("b", "h3=c", "h4") + login("c")
+    way = settings(tmp_path, text).credentials["a"].jump
+    assert [(jump.address, jump.credential) for jump in way] == [
+        ("h3", "c"),
+        ("h4", "b"),
+        ("h1", "b"),
+        ("h2", "c"),
+    ]
+
+
+def test_a_jump_host_may_want_the_login_of_the_host(tmp_path: Path) -> None:
+    assert settings(tmp_path, login("a", "h1=a")).credentials["a"].jump == (Jump("h1", 22, "a"),)
+
+
+SECRET = "s3cret-0f-the-0perator"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *(
+            (
+                f'[credentials.a]\nuser = "u"\n{key} = "{SECRET}"',
+                f"3: credentials.a.{key}: a secret never belongs in this file",
+            )
+            for key in ("password", "passphrase", "Password", "sudo_password", "token", "private_key")
+        ),
+        (
+            f'[credentials.a]\nuser = "u"\nagent = true\njump = [{{address = "h", password = "{SECRET}"}}]',
+            "4: credentials.a.jump[0].password: a secret never belongs in this file",
+        ),
+        (
+            f'[credentials.a]\nuser = "u"\npassword_env = "{SECRET}"',
+            "3: credentials.a.password_env: is not the name of an environment variable in capitals",
+        ),
+        (
+            f'[credentials.a]\nuser = "u"\nkey_file = """\n-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}"""',
+            "3: credentials.a.key_file: is not the path of a file",
+        ),
+        (
+            f'[credentials.a]\nuser = "u"\nkeyring = "{SECRET * 10}"',
+            "3: credentials.a.keyring: is not the name of a service",
+        ),
+        (f'[credentials.a]\nuser = "root:{SECRET}"', "2: credentials.a.user: is not the name of an account"),
+        (
+            f'[credentials.a]\nuser = "u"\nagent = true\njump = [{{address = "u:{SECRET}@h"}}]',
+            "4: credentials.a.jump[0].address: is neither an address nor a name",
+        ),
+        (f'[credentials]\na = "{SECRET}"', "2: credentials.a: expected a table"),
+        (f'[credentials]\npassword = "{SECRET}"', "2: credentials.password: expected a table"),
+    ],
+)
+def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path, text)
+    assert f"secscan.toml:{expected}" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '[credentials.a]\nuser = "u"\n',
+            "1: credentials.a: gives no way to log in; set agent, key_file, password_env or keyring",
+        ),
+        ("[credentials.a]\nagent = true", "1: credentials.a.user: is missing; it must be given"),
+        (
+            '[credentials.a]\nuser = "u"\nagnt = true',
+            "3: credentials.a.agnt: unknown key; did you mean 'agent'?",
+        ),
+        (
+            '[credentials.a]\nuser = "u"\npasword_env = "P"',
+            "3: credentials.a.pasword_env: unknown key; did you mean 'password_env'?",
+        ),
+        (
+            '[credentials.a]\nuser = "u"\nagent = true\ncertificate = "c"',
+            "4: credentials.a.certificate: needs the key_file that it was issued for",
+        ),
+        (
+            '[credentials.a]\nuser = "u"\npassword_env = "P"\nkeyring = "k"',
+            "4: credentials.a.keyring: there is password_env as well; keep one",
+        ),
+        (
+            login("a", more="port = 0"),
+            "5: credentials.a.port: 0 does not fit here; expected 1 or more",
+        ),
+        (
+            login("a", more='key_file = "~no-such-account/k"'),
+            '5: credentials.a.key_file: "~no-such-account/k": this machine has no such account',
+        ),
+        (
+            login("a", "h1=gatewy") + login("gateway"),
+            "4: credentials.a.jump[0].credential: there is no table [credentials.gatewy]; did you mean 'gateway'?",
+        ),
+        (
+            login("a", "h1=b") + login("b", "h2=a"),
+            "4: credentials.a.jump[0].credential: these logins lead over one another in a circle: b -> a -> b",
+        ),
+        (
+            login("a", "h1", "h1"),
+            "4: credentials.a.jump[1].address: the way leads over h1 twice; take one out",
+        ),
+        (
+            login("a", *(f"h{n}" for n in range(9))),
+            "4: credentials.a.jump: the way to a host leads over 9 jump hosts; 8 are the most",
+        ),
+        ("[ssh]\nat_once = 0", "2: ssh.at_once: 0 does not fit here; expected 1 or more"),
+    ],
+)
+def test_a_mistake_in_a_login(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path, text)
+    assert f"{tmp_path}/secscan.toml:{expected}" in str(caught.value)
+
+
+def test_one_mistake_is_told_once_whoever_comes_across_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path, login("a", "h1=b") + login("b", "h2=c"))
+    assert len(caught.value.mistakes) == 1
 
 
 def test_times_are_shown_in_the_zone_of_the_settings(place: Workspace) -> None:

@@ -54,6 +54,16 @@ class Workspace:
         return self.folder / "secscan.db"
 
     @property
+    def feeds(self) -> Path:
+        """Reference data: made by ``secscan feeds import``."""
+        return self.folder / "feeds.db"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Whose key is whose: made by ``secscan trust``."""
+        return self.folder / "known_hosts"
+
+    @property
     def probe_log(self) -> Path:
         return self.folder / "probes.jsonl"
 

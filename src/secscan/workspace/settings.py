@@ -1,23 +1,28 @@
 """secscan.toml: which baseline, which language, and how hosts are looked at."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from secscan.credential import Credential
 from secscan.facts.ports import port_ranges, ports_in
 from secscan.language import _
 from secscan.scope import canonical_zone
 from secscan.toml_source import parse, read_toml, shown_value
+from secscan.workspace.credentials import Credentials, credentials_of
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator set, or the defaults. ``workers`` None: one for each core; ``deadline``: seconds a target.
 
-    ``ports`` is ``top-N`` or ranges such as ``22,443,8000-8100``.
+    ``ports`` is ``top-N`` or ranges such as ``22,443,8000-8100``. ``ssh_deadline``: seconds a host may take when it is
+    looked at from the inside; ``ssh_at_once``: how many are at a time. ``credentials`` are logins by name, each with
+    its jump hosts in the order of the way.
     """
 
     profile: str = "network"
@@ -27,11 +32,15 @@ class Settings:
     deadline: float = 60.0
     ports: str = "top-1000"
     version_detection: bool = True
+    ssh_deadline: float = 60.0
+    ssh_at_once: int = 16
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
 
 
 def load_settings(folder: Path) -> Settings:
     """The settings of the workspace ``folder``. Raises ConfigurationError with every mistake."""
-    file = parse(read_toml(folder / "secscan.toml"), SettingsFile)
+    source = read_toml(folder / "secscan.toml")
+    file = parse(source, SettingsFile)
     return Settings(
         profile=file.profile,
         language=file.language,
@@ -40,6 +49,9 @@ def load_settings(folder: Path) -> Settings:
         deadline=file.collection.deadline,
         ports=file.collection.ports.default,
         version_detection=file.collection.ports.version_detection,
+        ssh_deadline=file.ssh.deadline,
+        ssh_at_once=file.ssh.at_once,
+        credentials=credentials_of(file.credentials, source, folder),
     )
 
 
@@ -76,6 +88,11 @@ class _Collection(_Table):
     ports: _Ports = _Ports()
 
 
+class _Ssh(_Table):
+    deadline: float = Field(default=_DEFAULT.ssh_deadline, ge=1, le=3600)
+    at_once: int = Field(default=_DEFAULT.ssh_at_once, ge=1, le=256)
+
+
 class SettingsFile(_Table):
     """The file, key by key."""
 
@@ -83,3 +100,5 @@ class SettingsFile(_Table):
     language: Literal["en", "vi"] = "en"
     time_zone: Annotated[str, AfterValidator(canonical_zone)] = _DEFAULT.time_zone
     collection: _Collection = _Collection()
+    ssh: _Ssh = _Ssh()
+    credentials: Credentials = Field(default_factory=dict)

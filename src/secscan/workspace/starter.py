@@ -21,7 +21,9 @@ def write_new(folder: Path, *, today: date) -> Workspace:
         place.inventory / "example.toml": _AGENCY,
         place.folder / ".gitignore": _GITIGNORE,
     }
-    taken = [path for path in (*files, place.probe_log, place.database) if path.exists() or path.is_symlink()]
+    # What lies there would be believed: findings, advisories, and the keys of hosts.
+    others = (place.probe_log, place.database, place.feeds, place.known_hosts)
+    taken = [path for path in (*files, *others) if path.exists() or path.is_symlink()]
     if taken:
         raise WorkspaceError(
             _("nothing was written, because there is already: {files}").format(
@@ -69,6 +71,48 @@ default = "top-1000"
 
 # Ask open ports what runs behind them (with nmap).
 version_detection = true
+
+[ssh]
+# The seconds that looking at one host from the inside may take, and the hosts that are looked at at a time.
+deadline = 60.0
+at_once = 16
+
+# Logins for looking from the inside, one table each; hosts name theirs by "credential" in the inventory. Passwords,
+# passphrases and keys are never in this file: it says only where they are kept. What each host has to allow:
+# secscan explain-access HOST
+#[credentials.audit]
+# The account. It needs no rights.
+#user = "secscan"
+#port = 22
+
+# Its private key, outside this folder best, and readable to its owner alone. A relative path begins at this folder.
+#key_file = "~/.ssh/secscan_ed25519"
+
+# Optional: the certificate for the key; without it, the one beside the key is taken.
+#certificate = "~/.ssh/secscan_ed25519-cert.pub"
+
+# Optional: the name of the environment variable that holds the passphrase of the key, or, without a key_file, the
+# password of the account.
+#password_env = "SECSCAN_PASSPHRASE"
+
+# Optional: where the account may run a few commands as root without a password (secscan explain-access).
+#sudo = true
+
+# Optional: the jump hosts on the way, from here on, each with the login it wants, or this same one. How the first is
+# reached, its own login says. They too must be in the scope.
+  #[[credentials.audit.jump]]
+  #address = "192.0.2.1"
+  #port = 22
+  #credential = "gateway"
+
+#[credentials.gateway]
+#user = "secscan"
+
+# Ask the SSH agent (ssh-add).
+#agent = true
+
+# Or the keyring of this machine: the name of the service that the password is kept under, for this user.
+#keyring = "secscan-gateway"
 """
 
 _SCOPE = """\
@@ -189,5 +233,6 @@ role = "mail"
 
 _GITIGNORE = """\
 secscan.db*
+feeds.db*
 probes.jsonl
 """

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secscan.collection.ssh import SshCollector
-from secscan.collection.ssh.credential import Credential
 from secscan.collection.ssh.reply import KINDS
 from secscan.collection.ssh.windows import WINDOWS_COMMAND, WindowsRun, windows_facts, windows_script
+from secscan.credential import Credential
 from secscan.facts import Facts, Gap, Release, SystemFacts, UpdateFacts
 from secscan.model import Host, HostTarget, Observation, Reason
 from secscan.scope import Gate, ProbeLog, scope_of_addresses

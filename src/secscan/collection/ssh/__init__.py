@@ -2,12 +2,12 @@
 
 from secscan.collection.ssh.access import AccessError, explain_access
 from secscan.collection.ssh.collector import SshCollector, SshSettings
-from secscan.collection.ssh.credential import Credential, CredentialError, Jump
 from secscan.collection.ssh.known_hosts import KnownHosts
 from secscan.collection.ssh.local import LocalCollector
 from secscan.collection.ssh.shell_script import script_text
 from secscan.collection.ssh.ssh_config import HostOptions, SshConfigError, read_options
 from secscan.collection.ssh.trust import HostKey, add_known_hosts, fetch_host_keys, known_hosts_lines
+from secscan.credential import Credential, CredentialError, Jump
 
 __all__ = [
     "AccessError",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secscan.collection.ssh.connection import Answer, Client, Connection, Failed, Place
-from secscan.collection.ssh.credential import Credential, Environment, Keyring
 from secscan.collection.ssh.known_hosts import read_known_hosts
 from secscan.collection.ssh.reply import KINDS, facts_of
 from secscan.collection.ssh.shell_script import COMMAND, Run
 from secscan.collection.ssh.system import Clock
 from secscan.collection.ssh.windows import WINDOWS_COMMAND, WindowsRun, windows_facts
+from secscan.credential import Credential, Environment, Keyring
 from secscan.facts import Facts, Gap
 from secscan.model import Host, HostTarget, Observation, Reason, Record, Target, Unobserved
 from secscan.scope import Gate, Refused, utc_now

@@ -12,7 +12,8 @@ from typing import Any
 
 import paramiko
 
-from secscan.collection.ssh.credential import (
+from secscan.collection.ssh.known_hosts import KnownHosts, PublicKey, known_name
+from secscan.credential import (
     Credential,
     CredentialError,
     Environment,
@@ -20,7 +21,6 @@ from secscan.collection.ssh.credential import (
     Keyring,
     find_secret,
 )
-from secscan.collection.ssh.known_hosts import KnownHosts, PublicKey, known_name
 from secscan.facts import Gap
 from secscan.model import Reason
 from secscan.scope import Gate, Refused
