@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secscan.collection.ssh.known_hosts import PublicKey, format_known_hosts, known_name, parse_known_hosts
+from secscan.collection.ssh.known_hosts import (
+    KnownHostsError,
+    PublicKey,
+    format_known_hosts,
+    is_hashed,
+    known_name,
+    parse_known_hosts,
+    without_keys,
+)
 
 
 def key(number: int = 0, kind: str = "ssh-ed25519") -> PublicKey:
@@ -78,3 +86,53 @@ def test_the_port_is_part_of_the_name_where_it_is_not_the_usual(port: int, expec
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
     parse_known_hosts(text).keys_of(["web1"])
+
+
+# --- Taking keys away -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (f"web1 {key(1).text}\n", ""),
+        (f"Web1,other {key(1).text} a comment\n", f"other {key(1).text} a comment\n"),
+        (f"# web1 {key(1).text}\nweb1 {key(1).text}", f"# web1 {key(1).text}\n"),
+        (f"web1 {key(2).text}\n", f"web1 {key(2).text}\n"),
+        (f"web2 {key(1).text}\n", f"web2 {key(1).text}\n"),
+        (f"@revoked web1 {key(1).text}\n", f"@revoked web1 {key(1).text}\n"),
+        (f"*.example {key(1).text}\n", f"*.example {key(1).text}\n"),
+        ("web1\n\nweb1 ssh-ed25519 !!!!\n", "web1\n\nweb1 ssh-ed25519 !!!!\n"),
+    ],
+)
+def test_keys_are_taken_from_these_names_alone(before: str, after: str) -> None:
+    assert without_keys(before, ["web1"], [key(1)]) == after
+
+
+def test_keys_are_taken_from_hashed_names() -> None:
+    lines = format_known_hosts(["web1", "web2"], [key(1)], hashed=True)
+    left = parse_known_hosts(without_keys(lines, ["web1"], [key(1)]))
+    assert not left.keys_of(["web1"])
+    assert left.keys_of(["web2"]) == {key(1)}
+
+
+def test_a_pattern_is_left_to_the_operator() -> None:
+    with pytest.raises(KnownHostsError, match=r"line 2 gives the key to every name that 'web\*' fits"):
+        without_keys(f"\nweb* {key(1).text}\n", ["web1"], [key(1)])
+
+
+@given(st.text())
+def test_any_text_loses_nothing_where_no_key_is_taken(text: str) -> None:
+    assert without_keys(text, ["web1"], []) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        (format_known_hosts(["a"], [key()]), False),
+        (format_known_hosts(["a"], [key()], hashed=True), True),
+        ("\n# |1|\n", False),
+    ],
+)
+def test_a_file_with_hashed_names_is_told(text: str, expected: bool) -> None:
+    assert is_hashed(text) is expected

@@ -12,6 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+class KnownHostsError(ValueError):
+    """A line that can't be changed without a decision of the operator's."""
+
+    def __init__(self, line: int, pattern: str) -> None:
+        super().__init__(
+            f"line {line} gives the key to every name that {pattern[:80]!r} fits; change it by hand"
+        )
+        self.line, self.pattern = line, pattern
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class PublicKey:
     """A host's public key: its type as SSH names it, and its bytes."""
@@ -104,6 +114,43 @@ def format_known_hosts(names: Sequence[str], keys: Iterable[PublicKey], *, hashe
         fields = [_hashed_name(name) for name in names] if hashed else [",".join(names)]
         lines += [f"{field} {key.text}\n" for field in fields]
     return "".join(lines)
+
+
+def without_keys(text: str, names: Iterable[str], keys: Iterable[PublicKey]) -> str:
+    """A file's text in which ``names``, as known_name spells them, no longer have ``keys``; all else is as it was.
+
+    Raises KnownHostsError where a line gives one of the keys to a pattern of names: whom else that would be taken
+    from can't be told.
+    """
+    gone, strangers = frozenset(keys), frozenset(names)
+    return "".join(_without(line, number, strangers, gone) for number, line in _numbered(text))
+
+
+def is_hashed(text: str) -> bool:
+    """Whether the newest name in a file is hashed, as it is where ssh_config says ``HashKnownHosts``."""
+    fields = [line.split()[0] for line in text.splitlines() if line.split() and line[0] not in "#@"]
+    return bool(fields) and fields[-1].startswith("|1|")
+
+
+def _numbered(text: str) -> Iterable[tuple[int, str]]:
+    return enumerate(text.splitlines(keepends=True), 1)
+
+
+def _without(line: str, number: int, names: frozenset[str], gone: frozenset[PublicKey]) -> str:
+    words = line.split()
+    if len(words) < 3 or words[0][0] in "#@" or _key(words[1], words[2]) not in gone:
+        return line
+    listed = words[0].split(",")
+    if words[0].startswith("|1|"):
+        return "" if parse_known_hosts(line).keys_of(names) else line
+    if set(words[0]) & set("*?!"):
+        if parse_known_hosts(line).keys_of(names):
+            raise KnownHostsError(number, words[0])
+        return line
+    kept = [name for name in listed if name.lower() not in names]
+    if len(kept) == len(listed):
+        return line
+    return line.replace(words[0], ",".join(kept), 1) if kept else ""
 
 
 def _hashed_name(name: str) -> str:
