@@ -137,11 +137,18 @@ def _judge_services(rule: Rule, case: _Case) -> Iterator[Finding]:
 
 def _judge_whole_host(rule: Rule, case: _Case) -> Iterator[Finding]:
     subject = Subject.of_host(case.host.id)
+    whole = HostTarget(case.host.id)
+    # What was seen of the host as a whole was seen wherever it is: the machine secscan runs on needs no address.
+    if rule.check.level is Level.HOST and any(
+        (whole, kind.kind) in case.evidence.newest for kind in rule.check.observes.values()
+    ):
+        yield from _findings(rule, subject, _judge_target(rule, whole, "", case), case)
+        return
     nowhere = _why_nowhere(case)
     if nowhere is not None:
         yield _finding(rule, subject, [nowhere], case)
     elif rule.check.level is Level.HOST:
-        yield from _findings(rule, subject, _judge_target(rule, HostTarget(case.host.id), "", case), case)
+        yield from _findings(rule, subject, _judge_target(rule, whole, "", case), case)
     else:
         said = [
             s
@@ -296,8 +303,8 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
 
 def _lacking_reference(check: Check, case: _Case) -> Verdict | None:
     """Reference data that nobody has imported yet is no mistake of the check: it leaves its rules unknown."""
-    for wanted in check.asks.values():
-        if wanted in REFERENCES and wanted not in case.references:
+    for parameter, wanted in check.asks.items():
+        if parameter not in check.optional and wanted in REFERENCES and wanted not in case.references:
             return _unknown(Reason.NOT_COLLECTED, wanted.unavailable)  # type: ignore[attr-defined]  # every reference has it
     return None
 
@@ -307,7 +314,7 @@ def _asked(rule: Rule, case: _Case, service: ExpectedService | None) -> dict[str
     if service is not None:
         available[Service] = service.service
     return {
-        parameter: rule.limits if issubclass(wanted, Limits) else available[wanted]
+        parameter: rule.limits if issubclass(wanted, Limits) else available.get(wanted)
         for parameter, wanted in rule.check.asks.items()
     }
 

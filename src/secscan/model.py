@@ -430,6 +430,8 @@ class Stamp:
     scoring_version: int
     secscan_version: str
     inventory_hash: str = ""
+    #: What had been imported, such as ``packages debian 12``, and until when it knows; sorted.
+    feeds: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from secscan.check import Check, Limits
-from secscan.facts import PortFacts
+from secscan.facts import INSIDE, PortFacts
 from secscan.model import Severity
 
 
@@ -77,6 +77,11 @@ class Baseline:
             if PortFacts in rule.check.observes.values():
                 listed.update(getattr(rule.limits, limit, ()))
         return frozenset(listed)
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether some rule judges what only who logs in can see."""
+        return any(kind.kind in INSIDE for rule in self.rules for kind in rule.check.observes.values())
 
 
 def narrowed(baseline: Baseline, domains: Collection[str]) -> Baseline:

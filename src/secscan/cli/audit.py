@@ -1,6 +1,6 @@
 """secscan audit: one-off, no workspace."""
 
-import contextlib
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,12 @@ from secscan.language import _
 if TYPE_CHECKING:
     from secscan.baseline import Baseline
     from secscan.engine.targets import Named
-    from secscan.model import Evidence, Inventory, Record
-    from secscan.scope import Scope
 
 
 @click.command("audit")
-@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.option("--ssh", "user", metavar="USER", help="Log in as USER and look from the inside too.")
+@click.option("--local", is_flag=True, help="Look at this machine from the inside, without SSH; no TARGET.")
 @click.option(
     "--format",
     "form",
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     "domains",
     multiple=True,
     metavar="NAME",
-    help="Only this domain of the baseline (tls, certificates, ports); repeatable. Default: all, and where every "
-    "TARGET names its ports, all but ports.",
+    help="Only this domain of the baseline (tls, certificates, ports, patches); repeatable. Default: all, and where "
+    "every TARGET names its ports, all but ports.",
 )
 @options.checks_dir
 @click.option(
@@ -61,12 +61,17 @@ if TYPE_CHECKING:
 @click.option(
     "--no-nmap", is_flag=True, help="Find ports by a plain connect scan, even where nmap is installed."
 )
+@options.login
+@options.feeds
 @options.fail_on
 @options.coverage
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     targets: tuple[str, ...],
+    user: str | None,
+    local: bool,
     form: str,
     ports: str | None,
     scope_file: Path | None,
@@ -77,29 +82,32 @@ def command(
     deadline: float,
     workers: int | None,
     no_nmap: bool,
+    known_hosts: Path | None,
+    feeds: Path | None,
     fail_on: str,
     min_coverage: float | None,
+    **login: Any,
 ) -> None:
     """Look at TARGETs once and say how they stand.
 
-    A TARGET is HOST, HOST:PORT, ADDRESS, [IPv6]:PORT or NETWORK/PREFIX. The scope is exactly what you name:
-    nothing else is touched. Nothing is stored, but every probe is logged.
+    A TARGET is HOST, HOST:PORT, ADDRESS, [IPv6]:PORT or NETWORK/PREFIX. The scope is exactly what you name, and the
+    jump hosts on the way to it: nothing else is touched. Nothing is stored, but every probe is logged.
+
+    With --ssh, of ~/.ssh/config HostName, Port, User, IdentityFile and ProxyJump count; keys come from the SSH agent,
+    from --identity, or from where ssh-keygen puts them. A host whose key is not in known_hosts is not logged in to:
+    see secscan trust.
     """
     from secscan.baseline import load_baseline
-    from secscan.cli import assessment
-    from secscan.cli.parts import find_all_checks, probe_log, warn_without_nmap, workers_by_default
-    from secscan.cli.progress import showing
+    from secscan.cli import assessment, one_off
+    from secscan.cli.parts import feeds_database, find_all_checks
     from secscan.collection.ports import PortListError, parse_ports, top_ports
     from secscan.engine.judging import judge_fleet
-    from secscan.engine.looking import look
-    from secscan.engine.protocol import CollectionSettings, Setup
-    from secscan.engine.references import references
+    from secscan.engine.references import references, releases_in
     from secscan.engine.stamping import stamp
-    from secscan.engine.targets import MOST_ADDRESSES, TargetError, inventory_of, parse_targets
-    from secscan.facts.ports import port_ranges
-    from secscan.scope import ProbeLog, load_scope, scope_document
+    from secscan.engine.targets import MOST_ADDRESSES, TargetError, parse_targets, this_machine
     from secscan.workspace import read_anchors
 
+    _require_one_way(targets, user=user, local=local)
     try:
         named = parse_targets(targets, limit=None if scope_file else MOST_ADDRESSES)
     except TargetError as e:
@@ -110,41 +118,37 @@ def command(
         except PortListError as e:
             raise click.BadParameter(str(e), param_hint="--ports") from None
     checks = find_all_checks(checks_dir)
-    baseline = _baseline_for(load_baseline(profile or "network", checks), domains, named)
+    whole = load_baseline(profile or ("baseline" if user or local else "network"), checks)
+    baseline = _baseline_for(whole, domains, named, local=local)
+    if (user or local) and not baseline.looks_inside:
+        message = _("what is asked of the baseline {baseline} needs no look from the inside")
+        raise click.UsageError(message.format(baseline=whole.name))
     private = [der for file in anchors for der in read_anchors(file)]
-    inventory = inventory_of(named)
-    scope = load_scope(scope_file) if scope_file else _scope_of(inventory)
-    setup = Setup(
-        scope=scope_document(scope),
-        settings=CollectionSettings(
-            deadline=deadline,
-            ports=ports or "top-1000",
-            needed_ports="" if ports else port_ranges(baseline.ports_to_ask()),
-            nmap=False if no_nmap else None,
-        ),
-        share=(1, 1),
-        probe_log=str(probe_log()),
-    )
-    ProbeLog(probe_log()).close()  # Better refused before anything is looked at than in the middle of it.
-    # Where every target names its ports, nothing is lost without it.
-    if not no_nmap and not all(target.ports for target in named):
-        warn_without_nmap()
-    records: list[Record] = []
-    hosts = tuple(inventory.hosts.values())
-    with showing(hosts) as progress:
-        look(
-            hosts,
-            setup,
-            workers=workers or workers_by_default(),
-            record=records.extend,
-            progress=progress,
+    if local:
+        inventory = this_machine(socket.gethostname())
+        evidence = one_off.look_at_this_machine(inventory, deadline=deadline)
+    else:
+        asked = one_off.asked_of_user(user, **login) if user else None
+        inventory, way_in, on_the_way = one_off.reach(
+            named, asked, known_hosts=known_hosts, deadline=deadline
         )
+        evidence = one_off.look_at(
+            inventory,
+            one_off.scope_for(inventory, on_the_way, scope_file),
+            one_off.collection_settings(ports, baseline, deadline=deadline, no_nmap=no_nmap),
+            login=way_in,
+            workers=workers,
+        )
+    at = datetime.now(UTC)
+    imported = feeds_database(feeds)
     judgement = judge_fleet(
         inventory,
-        _evidence(records),
+        evidence,
         baseline=baseline,
-        references=references(private),
-        stamp=stamp(run=None, at=datetime.now(UTC), baseline=baseline, inventory=inventory),
+        references=references(
+            private, feeds=imported, releases=releases_in(seen for _host, seen in evidence), at=at
+        ),
+        stamp=stamp(run=None, at=at, baseline=baseline, inventory=inventory, feeds=imported),
     )
     shown = assessment.Shown(judgement, inventory, baseline, checks)
     match form:
@@ -159,8 +163,23 @@ def command(
     ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage))
 
 
-def _baseline_for(baseline: "Baseline", domains: Sequence[str], targets: "Sequence[Named]") -> "Baseline":
-    """The domains that are asked for. Whoever names ports asks about them, not about what else a host has open."""
+def _require_one_way(targets: Sequence[str], *, user: str | None, local: bool) -> None:
+    """Raises click.UsageError on what can't be meant together."""
+    if local and (targets or user):
+        raise click.UsageError(
+            _("--local looks at the machine secscan runs on; it takes no TARGET and no --ssh")
+        )
+    if not local and not targets:
+        raise click.UsageError(_("name a TARGET, or use --local to look at this machine from the inside"))
+
+
+def _baseline_for(
+    baseline: "Baseline", domains: Sequence[str], targets: "Sequence[Named]", *, local: bool
+) -> "Baseline":
+    """The domains that are asked for. Whoever names ports asks about them, not about what else a host has open,
+
+    and who looks at a machine from the inside not about what the network shows of it.
+    """
     from secscan.baseline import narrowed
 
     for domain in domains:
@@ -174,29 +193,8 @@ def _baseline_for(baseline: "Baseline", domains: Sequence[str], targets: "Sequen
             )
     if domains:
         return narrowed(baseline, domains)
+    if local:
+        return narrowed(baseline, [d for d in baseline.domains if narrowed(baseline, [d]).looks_inside])
     if all(target.ports for target in targets):
         return narrowed(baseline, [domain for domain in baseline.domains if domain != "ports"])
     return baseline
-
-
-def _scope_of(inventory: "Inventory") -> "Scope":
-    """Exactly the targets named: their addresses, and what their names resolve to now."""
-    from secscan.scope import Refused, resolve_addresses, scope_of_addresses
-
-    addresses: set[str] = set()
-    for host in inventory.hosts.values():
-        addresses.update(host.addresses)
-        for name in host.names:
-            # A name that leads nowhere is left out here; the look says so: Unobserved(NOT_RESOLVED).
-            with contextlib.suppress(Refused):
-                addresses.update(resolve_addresses(name, timeout=5.0))
-    return scope_of_addresses(addresses)
-
-
-def _evidence(records: "list[Record]") -> "list[tuple[str, Evidence]]":
-    from secscan.model import Evidence
-
-    by_host: dict[str, dict[Any, Record]] = {}
-    for record in records:
-        by_host.setdefault(record.target.host, {})[record.target, record.kind] = record
-    return [(host, Evidence(newest)) for host, newest in by_host.items()]

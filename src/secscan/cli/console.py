@@ -140,6 +140,11 @@ OPERATORS_MISTAKES = {
     "secscan.toml_source": ["ConfigurationError"],
     "secscan.workspace": ["WorkspaceError"],
     "secscan.store": ["StoreError"],
+    "secscan.feeds.errors": ["FeedError"],
+    "secscan.credential": ["CredentialError"],
+    "secscan.collection.ssh": ["AccessError", "SshConfigError"],
+    "secscan.engine.login": ["LoginError"],
+    "secscan.engine.targets": ["TargetError"],
     "secscan.engine.run": ["RunError"],
     "secscan.report.rendering": ["ReportError"],
 }

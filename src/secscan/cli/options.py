@@ -1,5 +1,9 @@
 """Options that several commands share. Imports click alone, so that ``--help`` stays quick."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import click
 
 #: Where things are.
@@ -35,3 +39,58 @@ profile = click.option(
 agencies = click.option(
     "--agency", "agencies", multiple=True, metavar="ID", help="Only this agency; repeatable."
 )
+
+#: Imported reference data, for commands that need no workspace.
+feeds = click.option(
+    "--feeds",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Imported reference data; default: that of the workspace around this folder, else your own.",
+)
+
+
+def login(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How ``--ssh`` logs in. The secret itself is never an option: anybody could read it in the list of processes."""
+    for option in reversed(
+        (
+            click.option(
+                "--ssh-port",
+                "port",
+                type=click.IntRange(1, 65535),
+                metavar="PORT",
+                help="Default: that of ~/.ssh/config, else 22.",
+            ),
+            click.option(
+                "--identity",
+                "-i",
+                "key_file",
+                metavar="FILE",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                help="The private key to log in with.",
+            ),
+            click.option(
+                "--password-env",
+                metavar="VARIABLE",
+                default="",
+                help="The environment variable that holds the password, or the passphrase of the --identity.",
+            ),
+            click.option(
+                "--jump",
+                "jumps",
+                metavar="[USER@]HOST[:PORT]",
+                multiple=True,
+                help="A jump host on the way; repeatable, in their order.",
+            ),
+            click.option(
+                "--sudo", is_flag=True, help="Ask sudo, without a password, for what only root can read."
+            ),
+            click.option(
+                "--known-hosts",
+                metavar="FILE",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="Whose key is whose; default: ~/.ssh/known_hosts.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

@@ -104,6 +104,16 @@ def probe_log() -> Path:
     return folder / "probes.jsonl"
 
 
+def feeds_database(named: Path | None) -> Path:
+    """Imported reference data: the file named, that of the workspace around, or the user's own (XDG), if it is there."""
+    from platformdirs import user_data_path
+
+    if named is not None:
+        return named
+    place = around(None)
+    return place.feeds if place is not None else user_data_path("secscan") / "feeds.db"
+
+
 def with_children(inventory: Inventory, agencies: Sequence[str]) -> tuple[str, ...]:
     """The agencies named and all below them; all where none is named. Raises click.UsageError on an unknown one."""
     if not agencies:

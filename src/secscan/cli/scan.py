@@ -43,6 +43,7 @@ def command(
     Ctrl-C stops at once and keeps what was recorded; `secscan scan --resume` goes on from there.
     """
     import signal
+    from dataclasses import replace
     from pathlib import Path
 
     from secscan.baseline import load_baseline
@@ -57,8 +58,7 @@ def command(
     )
     from secscan.cli.progress import showing
     from secscan.engine import run as runs
-    from secscan.engine.protocol import CollectionSettings
-    from secscan.engine.references import references
+    from secscan.engine.protocol import CollectionSettings, Login
     from secscan.facts.ports import port_ranges
     from secscan.registry import find_kinds
     from secscan.scope import ProbeLog, require_current, utc_now
@@ -89,12 +89,21 @@ def command(
             store=store,
             checks=checks,
             baseline=load_baseline(profile, checks, folder=place.profiles),
-            references=references(place.load_anchors()),
+            anchors=place.load_anchors(),
+            feeds=place.feeds,
             scope=scope,
             probe_log=str(place.probe_log),
             workers=workers or settings.workers or workers_by_default(),
             kinds=find_kinds(),
         )
+        if means.baseline.looks_inside:
+            login = Login(
+                credentials=dict(settings.credentials),
+                known_hosts=place.known_hosts,
+                deadline=settings.ssh_deadline,
+                at_once=settings.ssh_at_once,
+            )
+            means = replace(means, login=login)
         collection = CollectionSettings(
             deadline=deadline or settings.deadline,
             ports=settings.ports,

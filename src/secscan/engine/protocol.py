@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from secscan.credential import Credential
 from secscan.engine.shard import Shard
 from secscan.facts import BUILT_IN, Facts, decode, encode
 from secscan.model import Host, Observation, Reason, Record, Unobserved, parse_target
@@ -40,6 +42,18 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     nmap: bool | None = None
 
 
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """How hosts are logged in to. Credentials say where a secret is kept; each worker finds it for itself.
+
+    ``deadline``: seconds a host may take; ``at_once``: hosts at a time, for all workers together.
+    """
+
+    credentials: dict[str, Credential]
+    known_hosts: Path
+    deadline: float = 60.0
+    at_once: int = 16
+
+
 class Setup(msgspec.Struct, frozen=True, kw_only=True, tag="setup"):
     """The first message to a worker. ``share`` of the scope's global rates is this worker's: (1, 2) is half."""
 
@@ -47,6 +61,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, tag="setup"):
     settings: CollectionSettings
     share: tuple[int, int]
     probe_log: str | None
+    #: None: nobody logs in.
+    login: Login | None = None
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, tag="work"):
@@ -81,9 +97,23 @@ ToWorker: TypeAlias = Setup | Work
 FromWorker: TypeAlias = Seen | Done | Failed
 MessageT = TypeVar("MessageT")
 
-_to_worker: "msgspec.json.Decoder[ToWorker]" = msgspec.json.Decoder(ToWorker)
+
+def _text(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+def _path(wanted: type, value: Any) -> Any:
+    """Paths travel as text."""
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(wanted)
+
+
+_to_worker: "msgspec.json.Decoder[ToWorker]" = msgspec.json.Decoder(ToWorker, dec_hook=_path)
 _from_worker: "msgspec.json.Decoder[FromWorker]" = msgspec.json.Decoder(FromWorker)
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=_text)
 
 
 class ProtocolError(ValueError):

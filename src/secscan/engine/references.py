@@ -1,22 +1,55 @@
-"""Reference data that checks ask for: today the trust anchors."""
+"""Reference data that checks ask for: trust anchors, and what was imported from feeds."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import certifi
 
 from secscan.check import TrustAnchors
+from secscan.facts import Release, SystemFacts
+from secscan.feeds.references import load_references
+from secscan.feeds.support import built_in
+from secscan.model import Evidence, HostTarget
+from secscan.reference import EndOfLife
 
 
-def references(private_anchors: Sequence[bytes] = ()) -> Mapping[type, Any]:
-    """Everything a check may ask for by type. ``private_anchors`` are the workspace's own, DER."""
+def references(
+    private_anchors: Sequence[bytes] = (),
+    *,
+    feeds: Path | None = None,
+    releases: Iterable[Release] = (),
+    at: datetime | None = None,
+) -> Mapping[type, Any]:
+    """Everything a check may ask for by type.
+
+    ``private_anchors`` are the workspace's own, DER. ``feeds`` is the database of imported data (None, or not there:
+    nothing was imported); of its advisories those for ``releases`` are loaded, as they were known ``at`` (None: now).
+    Raises FeedError.
+    """
+    imported: Mapping[type, Any]
+    imported = {EndOfLife: built_in()} if feeds is None else load_references(feeds, releases, at)
+    return {TrustAnchors: _anchors(private_anchors), **imported}
+
+
+def releases_in(evidence: Iterable[Evidence]) -> frozenset[Release]:
+    """The releases of the operating systems that hosts were last seen to run."""
+    found = set()
+    for seen in evidence:
+        for target, kind in {**seen.seen, **seen.newest}:
+            if kind == SystemFacts.kind and isinstance(target, HostTarget):
+                record = seen.last_seen(target, kind)
+                if record is not None and isinstance(record.facts, SystemFacts):
+                    found.add(record.facts.release)
+    return frozenset(release for release in found if isinstance(release, Release))
+
+
+def _anchors(private: Sequence[bytes]) -> TrustAnchors:
     # OpenSSL takes the bundle apart without judging it; reading it with cryptography would warn about old roots.
     bundle = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     bundle.load_verify_locations(certifi.where())
-    anchors = TrustAnchors(
-        public=tuple(bundle.get_ca_certs(binary_form=True)),
-        private=tuple(private_anchors),
-        as_of=certifi.__version__,
+    return TrustAnchors(
+        public=tuple(bundle.get_ca_certs(binary_form=True)), private=tuple(private), as_of=certifi.__version__
     )
-    return {TrustAnchors: anchors}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import msgspec
 
@@ -11,10 +11,11 @@ from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.judging import judge_fleet
 from secscan.engine.looking import Progress, look
-from secscan.engine.protocol import CollectionSettings, Setup
+from secscan.engine.protocol import CollectionSettings, Login, Setup
+from secscan.engine.references import references, releases_in
 from secscan.engine.stamping import stamp
 from secscan.evaluation import services
-from secscan.facts import BUILT_IN, Facts
+from secscan.facts import BUILT_IN, Facts, SystemFacts
 from secscan.history import settle
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
 from secscan.model import Evidence, Host, Inventory, Judgement, Record
@@ -46,10 +47,15 @@ class Means:
     store: Store
     checks: Mapping[str, Check]
     baseline: Baseline
-    references: Mapping[type, Any]
     scope: Scope
     probe_log: str | None
     workers: int
+    #: How hosts are logged in to; None where nobody can, or where the baseline asks for nothing that it would show.
+    login: Login | None = None
+    #: The workspace's own trust anchors, DER.
+    anchors: Sequence[bytes] = ()
+    #: The database of imported reference data.
+    feeds: Path | None = None
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
 
 
@@ -105,7 +111,11 @@ def carry_out(
     hosts = [inventory.hosts[id] for id in plan.hosts if id in inventory.hosts]
     known, recorded = _known(hosts, run, means)
     setup = Setup(
-        scope=scope_document(means.scope), settings=plan.settings, share=(1, 1), probe_log=means.probe_log
+        scope=scope_document(means.scope),
+        settings=plan.settings,
+        share=(1, 1),
+        probe_log=means.probe_log,
+        login=means.login,
     )
     means.store.set_state(run, RunState.RUNNING, utc_now())
     try:
@@ -130,12 +140,16 @@ def carry_out(
 def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judgement:
     """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement."""
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
+    systems = means.store.evidence(at, owned, kinds=[SystemFacts.kind])
+    known = references(
+        means.anchors, feeds=means.feeds, releases=releases_in(seen for _host, seen in systems), at=at
+    )
     judgement = judge_fleet(
         inventory,
         means.store.evidence(at, owned),
         baseline=means.baseline,
-        references=means.references,
-        stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory),
+        references=known,
+        stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds),
     )
     before = means.store.lifecycles()
     findings = [finding for of_host in judgement.findings.values() for finding in of_host]

@@ -4,14 +4,14 @@ The same function runs in local worker processes and wherever else a worker may 
 difference. What a run has recorded already is handed in, so that a resumed run goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from secscan.collection import Collector
 from secscan.engine.streams import Streams
 from secscan.evaluation import endpoints, services
-from secscan.facts import AddressFacts, ChainFacts, PortFacts, PortStatus, TlsFacts
+from secscan.facts import INSIDE, AddressFacts, ChainFacts, PortFacts, PortStatus, TlsFacts
 from secscan.model import (
     AddressTarget,
     Endpoint,
@@ -59,19 +59,25 @@ class PortScan(Collector[AddressTarget], Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Collectors:
-    """What looks: where hosts are, which ports are open, what speaks TLS."""
+    """What looks: where hosts are, which ports are open, what speaks TLS, and what a host is like from the inside.
+
+    ``inside`` is None where nobody is to log in. ``located`` is filled with the addresses of each host before
+    ``inside`` is asked, so that names are looked up once.
+    """
 
     addresses: Collector[HostTarget]
     ports: PortScan
     endpoints: Collector[Endpoint]
+    inside: Collector[HostTarget] | None = None
+    located: MutableMapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[Record]:
     """Yields a record for each target and kind that ``shard.recorded`` lacks.
 
-    Ports come first. As soon as it is known of every address which are open, the services behind them are looked
-    at, while the port scan still finds out who answers: that is mostly waiting, and one silent port takes it
-    longer than all the rest. Raises ScopeError where nothing may be probed any more.
+    Ports come first, and logins beside them. As soon as it is known of every address which are open, the services
+    behind them are looked at, while the port scan still finds out who answers: that is mostly waiting, and one silent
+    port takes it longer than all the rest. Raises ScopeError where nothing may be probed any more.
     """
     seen: dict[tuple[Target, str], Record] = {(r.target, r.kind): r for r in shard.recorded}
 
@@ -90,6 +96,9 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
     )
     yield from filter(is_new, looked_up)
 
+    collectors.located.update(_located(seen.values()))
+    inside = collectors.inside
+    logins = unseen(inside, (HostTarget(host.id) for host in shard.hosts)) if inside else []
     addresses = unseen(collectors.ports, _address_targets(seen.values()))
     awaited = set(addresses)
     sighted: dict[tuple[Target, str], Record] = {}
@@ -101,6 +110,8 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
             )
 
         streams.start(_each_accounted_for(scan, collectors.ports, addresses))
+        if inside:
+            streams.start(_each_accounted_for(lambda: inside.collect(logins, gate), inside, logins))
 
         def begin_endpoints() -> Iterator[Record]:
             askable, answered = _ask_or_answer(shard, Evidence(sighted | seen), collectors.endpoints)
@@ -131,6 +142,14 @@ class _Sighted:
     """Ports of an address that were found, before it is known who answers; its record is still to come."""
 
     record: Record
+
+
+def _located(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+    return {
+        record.target.host: record.facts.addresses
+        for record in records
+        if isinstance(record, Observation) and isinstance(record.facts, AddressFacts)
+    }
 
 
 def _address_targets(records: Iterable[Record]) -> list[AddressTarget]:
@@ -255,10 +274,11 @@ class Absentee:
                 yield Unobserved(target, self.name, kind, utc_now(), self.reason, self.detail)
 
 
-def absentees(reason: Reason, detail: str) -> Collectors:
-    """Collectors that account for everything that remains without looking."""
+def absentees(reason: Reason, detail: str, *, inside: bool) -> Collectors:
+    """Collectors that account for everything that remains without looking; ``inside``: of logins too."""
     return Collectors(
         Absentee("resolver", (AddressFacts.kind,), reason, detail),
         Absentee("ports", (PortFacts.kind,), reason, detail),
         Absentee("tls", ENDPOINT_KINDS, reason, detail),
+        Absentee("ssh", INSIDE, reason, detail) if inside else None,
     )

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secscan.facts.ports import ports_in
 from secscan.model import Agency, ExpectedService, Host, Inventory, Membership, Service
@@ -21,11 +21,19 @@ class TargetError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One target: an address or a name, and the ports asked for (none: the usual ones)."""
+    """One target: an address or a name, and the ports asked for (none: the usual ones).
+
+    ``reached`` is the address or name that ~/.ssh/config gives for it; "" where it gives none.
+    """
 
     host: str
     is_address: bool
     ports: tuple[int, ...] = ()
+    reached: str = ""
+
+    @property
+    def place(self) -> str:
+        return self.reached or self.host
 
 
 def parse_targets(texts: Sequence[str], *, limit: int | None = MOST_ADDRESSES) -> tuple[Named, ...]:
@@ -50,15 +58,19 @@ def parse_targets(texts: Sequence[str], *, limit: int | None = MOST_ADDRESSES) -
     return tuple(Named(host, is_address, ports) for (host, is_address), ports in found.items())
 
 
-def inventory_of(targets: Sequence[Named]) -> Inventory:
-    """One agency that owns the targets. A port that was named is expected to be open."""
+def inventory_of(targets: Sequence[Named], *, log_in: bool = False) -> Inventory:
+    """One agency that owns the targets. A port that was named is expected to be open.
+
+    ``log_in``: each host names a credential, which is called as the host is.
+    """
     hosts = {}
     for target in targets:
-        server_name = "" if target.is_address else target.host
+        server_name = "" if target.is_address else target.place
         hosts[target.host] = Host(
             id=target.host,
-            addresses=(target.host,) if target.is_address else (),
-            names=() if target.is_address else (target.host,),
+            addresses=(target.place,) if target.is_address else (),
+            names=() if target.is_address else (target.place,),
+            credential=target.host if log_in else "",
             services=tuple(
                 ExpectedService(Service(target.host, "tcp", port, server_name)) for port in target.ports
             ),
@@ -70,6 +82,22 @@ def inventory_of(targets: Sequence[Named]) -> Inventory:
         hosts=hosts,
         memberships=tuple(Membership(host, AGENCY) for host in hosts),
     )
+
+
+def reached_at(target: Named, place: str) -> Named:
+    """The target where it really is, as ~/.ssh/config has it. Raises TargetError on what is no host at all."""
+    (found,) = _parse(f"[{place}]" if ":" in place else place, None)
+    return replace(target, reached=found.host, is_address=found.is_address)
+
+
+def this_machine(name: str) -> Inventory:
+    """An inventory of the machine secscan runs on, which nobody has to reach: it has no address and no name."""
+    try:
+        id = canonical_name(name)
+    except ValueError:
+        id = "localhost"
+    names = {"en": "Audit", "vi": "Kiểm tra một lần"}
+    return Inventory({AGENCY: Agency(AGENCY, names)}, {id: Host(id=id)}, (Membership(id, AGENCY),))
 
 
 def _parse(text: str, limit: int | None) -> list[Named]:

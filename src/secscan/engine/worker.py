@@ -9,7 +9,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -20,6 +20,7 @@ from secscan.engine.protocol import (
     CollectionSettings,
     Done,
     Failed,
+    Login,
     Seen,
     Setup,
     ToWorker,
@@ -31,7 +32,7 @@ from secscan.engine.protocol import (
 )
 from secscan.engine.shard import Collectors, Shard, collect_shard
 from secscan.facts.ports import port_ranges
-from secscan.model import Endpoint, Host
+from secscan.model import Endpoint, Host, HostTarget
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
 
@@ -59,10 +60,12 @@ def _work(setup: Setup, inbox: "queue.Queue[ToWorker]", answers: BinaryIO) -> No
     while True:
         task = inbox.get()
         if isinstance(task, Work):
-            _do(task, setup.settings, tls, gate, answers)
+            _do(task, setup, tls, gate, answers)
 
 
-def collectors(shard: Shard, settings: CollectionSettings, tls: Collector[Endpoint]) -> Collectors:
+def collectors(
+    shard: Shard, settings: CollectionSettings, tls: Collector[Endpoint], login: Login | None = None
+) -> Collectors:
     """The collectors for a shard. ``tls`` serves all shards: it keeps sslyze imported in a process of its own."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
@@ -76,11 +79,25 @@ def collectors(shard: Shard, settings: CollectionSettings, tls: Collector[Endpoi
         deadline=settings.deadline,
         nmap=settings.nmap,
     )
+    hosts = {host.id: host for host in shard.hosts}
+    located: dict[str, Sequence[str]] = {}
     return Collectors(
-        addresses=AddressCollector({host.id: host for host in shard.hosts}),
+        addresses=AddressCollector(hosts),
         ports=PortCollector(ports),
         endpoints=tls,
+        inside=_inside(hosts, located, login) if login else None,
+        located=located,
     )
+
+
+def _inside(
+    hosts: Mapping[str, Host], located: Mapping[str, Sequence[str]], login: Login
+) -> Collector[HostTarget]:
+    # Imported where somebody logs in: paramiko takes a fifth of a second.
+    from secscan.collection.ssh import SshCollector, SshSettings
+
+    settings = SshSettings(deadline=login.deadline, at_once=login.at_once)
+    return SshCollector(hosts, located, login.credentials, login.known_hosts, settings)
 
 
 def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: CollectionSettings) -> str:
@@ -92,11 +109,9 @@ def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: Collec
     return ",".join(filter(None, (wanted, settings.needed_ports, port_ranges(besides))))
 
 
-def _do(
-    task: Work, settings: CollectionSettings, tls: Collector[Endpoint], gate: Gate, answers: BinaryIO
-) -> None:
+def _do(task: Work, setup: Setup, tls: Collector[Endpoint], gate: Gate, answers: BinaryIO) -> None:
     job = shard_of(task)
-    for record in collect_shard(job, collectors(job, settings, tls), gate):
+    for record in collect_shard(job, collectors(job, setup.settings, tls, setup.login), gate):
         answers.write(line(Seen(shard=task.shard, record=to_wire(record))))
         answers.flush()
     answers.write(line(Done(shard=task.shard)))

@@ -14,6 +14,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
+import msgspec
+
 from secscan.engine.protocol import (
     LONGEST_LINE,
     Done,
@@ -128,6 +130,7 @@ class _Worker:
             start_new_session=True,
         )
         self._settings = setup.settings
+        self._login = setup.login
         self._write(line(setup))
         threading.Thread(target=self._read, args=(inbox,), daemon=True).start()
 
@@ -142,8 +145,12 @@ class _Worker:
 
     def patience(self) -> float:
         """Seconds in which its job may well have nothing to say."""
-        names = max((len(host.names) for host in self.job.shard.hosts), default=0) if self.job else 0
-        return 4 * self._settings.deadline + LOOKUP * names
+        hosts = self.job.shard.hosts if self.job else ()
+        names = max((len(host.names) for host in hosts), default=0)
+        outside = 4 * self._settings.deadline + LOOKUP * names
+        if self._login is None:
+            return outside
+        return max(outside, self._login.deadline * (1 + len(hosts) // self._login.at_once) + LOOKUP * names)
 
     def end(self) -> None:
         """Ends the process and everything it started; returns when it is gone. Again, it does nothing."""
@@ -191,7 +198,10 @@ class _Worker:
 
 
 def _shared(setup: Setup, workers: int) -> Setup:
-    return Setup(scope=setup.scope, settings=setup.settings, share=(1, workers), probe_log=setup.probe_log)
+    login = setup.login
+    if login is not None:
+        login = msgspec.structs.replace(login, at_once=max(1, login.at_once // workers))
+    return msgspec.structs.replace(setup, share=(1, workers), login=login)
 
 
 def _employ(
@@ -234,5 +244,5 @@ def _after_loss(
             continue
         gate = Gate(scope_from_document(setup.scope), ProbeLog(None))
         why = "the worker that looked at this host died twice" + (f": {last_words}" if last_words else "")
-        yield from collect_shard(alone, absentees(Reason.BUG, why), gate)
+        yield from collect_shard(alone, absentees(Reason.BUG, why, inside=setup.login is not None), gate)
         yield ShardDone((host.id,))

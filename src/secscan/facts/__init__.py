@@ -1,5 +1,6 @@
 """Typed raw facts: one frozen model per kind of fact, shaped for the domain and not for the tool that saw it."""
 
+from secscan.facts.access import AccessFacts, HostKey
 from secscan.facts.addresses import AddressFacts
 from secscan.facts.chain import Chain, ChainFacts
 from secscan.facts.kind import (
@@ -22,7 +23,9 @@ from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
 
 __all__ = [
     "BUILT_IN",
+    "INSIDE",
     "Absent",
+    "AccessFacts",
     "AddressFacts",
     "Chain",
     "ChainFacts",
@@ -31,6 +34,7 @@ __all__ = [
     "FactKindError",
     "Facts",
     "Gap",
+    "HostKey",
     "Kernel",
     "Mount",
     "MountFacts",
@@ -65,6 +69,7 @@ BUILT_IN: dict[str, type[Facts]] = {
     model.kind: model
     for model in (
         AddressFacts,
+        AccessFacts,
         PortFacts,
         TlsFacts,
         ChainFacts,
@@ -76,3 +81,17 @@ BUILT_IN: dict[str, type[Facts]] = {
         ScheduleFacts,
     )
 }
+
+#: The kinds that only who logs in can see, or the machine itself.
+INSIDE: tuple[str, ...] = tuple(
+    model.kind
+    for model in (
+        AccessFacts,
+        SystemFacts,
+        PackageFacts,
+        UpdateFacts,
+        SocketFacts,
+        MountFacts,
+        ScheduleFacts,
+    )
+)

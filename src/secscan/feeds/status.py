@@ -1,6 +1,6 @@
 """What feeds there are, of when, and whether they speak for the releases they are about."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -44,3 +44,18 @@ def status(db: Path, at: datetime) -> list[FeedStatus]:
             )
             for s in store.states()
         ]
+
+
+def feed_dates(db: Path, at: datetime) -> tuple[tuple[str, datetime], ...]:
+    """What had been imported by ``at``: kind, distribution and release, with the oldest date of its parts; sorted.
+
+    Raises FeedError.
+    """
+    if not db.exists():
+        return ()
+    dates: dict[str, datetime] = {}
+    with open_store(db) as store:
+        for state in store.states(at):
+            name = str(replace(state.feed, part=""))
+            dates[name] = min(state.as_of, dates.get(name, state.as_of))
+    return tuple(sorted(dates.items()))

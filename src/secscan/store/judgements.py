@@ -41,6 +41,7 @@ def save(connection: Connection, run: int, judgement: Judgement, lives: Mapping[
         "scoring_version": stamp.scoring_version,
         "secscan_version": stamp.secscan_version,
         "inventory_hash": stamp.inventory_hash,
+        "feeds": [[name, as_of.isoformat()] for name, as_of in stamp.feeds],
     }
     added = insert(tables.judgement).values(row).returning(tables.judgement.c.id)
     number = connection.execute(added).scalar_one()

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -121,6 +122,7 @@ def _stamp(judged: Row[Any]) -> Stamp:
         scoring_version=judged.scoring_version,
         secscan_version=judged.secscan_version,
         inventory_hash=judged.inventory_hash,
+        feeds=tuple((name, datetime.fromisoformat(as_of)) for name, as_of in judged.feeds or ()),
     )
 
 

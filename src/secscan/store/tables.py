@@ -178,6 +178,8 @@ class JudgementRow(Stored, table=True):
     scoring_version: int = Field(sa_type=SmallInteger)
     secscan_version: str = Field(sa_type=Text)
     inventory_hash: str = Field(sa_type=Text)
+    #: Names of what had been imported, each with its date; null before revision 0002.
+    feeds: Any = Field(default=None, sa_type=Json, nullable=True)
 
 
 class FindingRow(Stored, table=True):

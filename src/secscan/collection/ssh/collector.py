@@ -13,7 +13,7 @@ from secscan.collection.ssh.shell_script import COMMAND, Run
 from secscan.collection.ssh.system import Clock
 from secscan.collection.ssh.windows import WINDOWS_COMMAND, WindowsRun, windows_facts
 from secscan.credential import Credential, Environment, Keyring
-from secscan.facts import Facts, Gap
+from secscan.facts import AccessFacts, Facts, Gap, HostKey
 from secscan.model import Host, HostTarget, Observation, Reason, Record, Target, Unobserved
 from secscan.scope import Gate, Refused, utc_now
 
@@ -36,7 +36,7 @@ class SshCollector:
     """Everything an ordinary account can see of a host. A host that names no credential is not asked."""
 
     name = "ssh"
-    kinds = KINDS
+    kinds = (AccessFacts.kind, *KINDS)
 
     def __init__(
         self,
@@ -78,6 +78,8 @@ class SshCollector:
             for answer in asked:
                 answer.result()
         finally:
+            # Where nobody wants the rest any more, hosts that are being asked are hung up on and not waited for.
+            client.stop()
             threads.shutdown(wait=True, cancel_futures=True)
 
     def _look(self, target: HostTarget, client: Client) -> list[Record]:
@@ -85,9 +87,16 @@ class SshCollector:
         try:
             place, connected_to, facts = self._facts(host, client)
         except Failed as e:
-            return [self._record(target, kind, e.gap, {}) for kind in self.kinds]
+            seen: dict[str, Facts | Gap] = dict.fromkeys(self.kinds, e.gap)
+            if e.gap.reason is Reason.HOST_KEY_CHANGED:
+                seen[AccessFacts.kind] = AccessFacts(host_key=HostKey.CHANGED, said=e.gap.detail)
+            elif e.gap.reason is Reason.AUTH_FAILED:
+                # Nobody offers a key or a password before the other side has shown who it is.
+                seen[AccessFacts.kind] = AccessFacts(host_key=HostKey.TRUSTED)
+            return [self._record(target, kind, seen[kind], {}) for kind in self.kinds]
         volatile = {"address": place, "server": connected_to}
-        return [self._record(target, kind, facts[kind], volatile) for kind in self.kinds]
+        seen = {AccessFacts.kind: AccessFacts(host_key=HostKey.TRUSTED), **facts}
+        return [self._record(target, kind, seen[kind], volatile) for kind in self.kinds]
 
     def _record(
         self, target: HostTarget, kind: str, seen: Facts | Gap, volatile: Mapping[str, str]
@@ -147,7 +156,7 @@ class SshCollector:
         answer = connection.run(COMMAND, run.standard_input)
         reply = run.read(answer.output, answer.status)
         if isinstance(reply, Gap):
-            return dict.fromkeys(self.kinds, reply)
+            return dict.fromkeys(KINDS, reply)
         return facts_of(reply, _clock(answer))
 
 

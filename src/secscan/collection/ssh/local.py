@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from secscan.collection.ssh.connection import MOST_OUTPUT
 from secscan.collection.ssh.reply import KINDS, facts_of
 from secscan.collection.ssh.shell_script import Run
-from secscan.facts import Facts, Gap
+from secscan.facts import Absent, AccessFacts, Facts, Gap
 from secscan.model import HostTarget, Observation, Reason, Record, Target, Unobserved
 from secscan.scope import Gate, utc_now
 
@@ -20,7 +20,7 @@ class LocalCollector:
     """Says of each target what this machine is: there should be only one. No packet is sent, the gate not asked."""
 
     name = "local"
-    kinds = KINDS
+    kinds = (AccessFacts.kind, *KINDS)
 
     def __init__(self, *, deadline: float = 60.0, interpreter: Sequence[str] = ("/bin/sh",)) -> None:
         """``deadline``: seconds for the whole script. ``interpreter`` is what to run it with."""
@@ -37,8 +37,10 @@ class LocalCollector:
         answer = run_script(run, self._interpreter, deadline=self._deadline)
         reply = answer if isinstance(answer, Gap) else run.read(*answer)
         facts: dict[str, Facts | Gap]
-        facts = dict.fromkeys(self.kinds, reply) if isinstance(reply, Gap) else dict(facts_of(reply, None))
-        for kind in self.kinds:
+        facts = dict.fromkeys(KINDS, reply) if isinstance(reply, Gap) else dict(facts_of(reply, None))
+        here = Absent(heard="this is the machine that secscan runs on; nobody logs in")
+        yield Observation(target, self.name, AccessFacts.kind, utc_now(), here)
+        for kind in KINDS:
             seen = facts[kind]
             if isinstance(seen, Gap):
                 yield Unobserved(target, self.name, kind, utc_now(), seen.reason, seen.detail)

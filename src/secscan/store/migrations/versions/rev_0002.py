@@ -1,0 +1,13 @@
+"""What reference data a judgement was made with."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("judgement", sa.Column("feeds", sa.Text(), nullable=True))
