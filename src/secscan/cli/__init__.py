@@ -14,6 +14,9 @@ COMMANDS = {
     "init": "write a new, commented workspace",
     "doctor": "what is installed, what is missing, and what that costs",
     "inventory": "check and list the inventory",
+    "trust": "show the SSH keys of hosts, and trust those that are right",
+    "explain-access": "what a host has to allow to be looked at from the inside",
+    "feeds": "bring in advisories and other reference data, and carry them on",
     "scan": "look at the hosts of the inventory, judge them, store the result",
     "runs": "list the runs in the store",
     "show": "one run: agencies, grades, coverage",
@@ -38,7 +41,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"secscan.cli.{name}").command
+        command: click.Command = importlib.import_module(f"secscan.cli.{name.replace('-', '_')}").command
         return command
 
     def resolve_command(

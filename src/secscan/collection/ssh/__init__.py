@@ -1,6 +1,6 @@
 """Looks at hosts from the inside: one connection, one channel and one read-only script a host."""
 
-from secscan.collection.ssh.access import AccessError, explain_access
+from secscan.collection.ssh.access import EXAMPLE_KEY, AccessError, explain_access, explain_jump
 from secscan.collection.ssh.collector import SshCollector, SshSettings
 from secscan.collection.ssh.known_hosts import (
     KnownHosts,
@@ -25,6 +25,7 @@ from secscan.collection.ssh.trust import (
 from secscan.credential import Credential, CredentialError, Jump
 
 __all__ = [
+    "EXAMPLE_KEY",
     "AccessError",
     "Credential",
     "CredentialError",
@@ -40,6 +41,7 @@ __all__ = [
     "SshSettings",
     "add_known_hosts",
     "explain_access",
+    "explain_jump",
     "fetch_host_keys",
     "is_hashed",
     "known_hosts_lines",

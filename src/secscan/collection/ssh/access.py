@@ -4,11 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secscan.credential import Jump
 from secscan.model import Host
 
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
 _KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\n\"]*)?", re.ASCII)
 _SOURCE = re.compile(r"[0-9a-fA-F.:/*]+", re.ASCII)
+
+#: Stands where a key belongs that was not given.
+EXAMPLE_KEY = "ssh-ed25519 AAAA secscan"
 
 #: Where the script is put on a host that lets the account run nothing else.
 SCRIPT_PLACE = "/usr/local/libexec/secscan-collect"
@@ -55,10 +59,17 @@ class AccessError(ValueError):
     """An account, key or address that could not be written into a file as it is."""
 
 
-def authorized_key(public_key: str, *, sources: Sequence[str] = (), command: str = "") -> str:
+def authorized_key(
+    public_key: str,
+    *,
+    sources: Sequence[str] = (),
+    command: str = "",
+    leads_to: Sequence[tuple[str, int]] = (),
+) -> str:
     """A line of authorized_keys. ``sources``: addresses or networks of the scanner; ``command``: all it may run.
 
-    ``restrict`` (OpenSSH 7.2) turns off forwarding of all kinds, terminals and rc files. Raises AccessError.
+    ``restrict`` (OpenSSH 7.2) turns off forwarding of all kinds, terminals and rc files; ``leads_to`` are the
+    addresses and ports that it may be led on to all the same. Raises AccessError.
     """
     if not _KEY.fullmatch(public_key.strip()):
         raise AccessError(f"{public_key[:40]!r} is not a public key; give the line of the .pub file")
@@ -68,6 +79,9 @@ def authorized_key(public_key: str, *, sources: Sequence[str] = (), command: str
     if re.search(r"[\"\\\n]", command):
         raise AccessError(f"{command[:40]!r}: a forced command may hold no quotes or backslashes here")
     options = ["restrict"]
+    if leads_to:
+        options.append("port-forwarding")
+        options += [f'permitopen="{f"[{host}]" if ":" in host else host}:{port}"' for host, port in leads_to]
     if sources:
         options.append(f'from="{",".join(sources)}"')
     if command:
@@ -79,25 +93,24 @@ def explain_access(
     host: Host,
     account: str,
     *,
-    public_key: str = "ssh-ed25519 AAAA... secscan",
+    public_key: str = EXAMPLE_KEY,
     sources: Sequence[str] = (),
     sudo: bool = True,
 ) -> str:
     """The least-privilege set-up for a host, as commands and files to copy. Raises AccessError."""
     if not _ACCOUNT.fullmatch(account):
         raise AccessError(f"{account[:40]!r} is not the name of an account; use a-z, 0-9, _ and -")
-    shown_key = public_key if _KEY.fullmatch(public_key.strip()) else "ssh-ed25519 AAAA secscan"
     parts = [
         f"# {host.id}: what secscan needs to look at it from the inside.",
         "# 1. An account of its own, without a password and in no other group. It needs no rights:",
         f"useradd --system --create-home --shell /bin/sh --password '*' {account}",
         "",
         f"# 2. Its key, in ~{account}/.ssh/authorized_keys (mode 600). No terminal, no forwarding of any kind:",
-        authorized_key(shown_key, sources=sources),
+        authorized_key(public_key, sources=sources),
         "",
         "#    Or, to let it run nothing but the script (`secscan explain-access --script` prints it), put that at",
         f"#    {SCRIPT_PLACE} (owner root, mode 755) and write instead:",
-        authorized_key(shown_key, sources=sources, command=f"/bin/sh {SCRIPT_PLACE}"),
+        authorized_key(public_key, sources=sources, command=f"/bin/sh {SCRIPT_PLACE}"),
     ]
     if not sources:
         parts += [
@@ -116,6 +129,27 @@ def explain_access(
             "# Programs that still run on replaced files are told to root alone: there is no command for them"
         ]
         parts += ["# that could safely be given to another account."]
+    return "\n".join(parts) + "\n"
+
+
+def explain_jump(
+    jump: Jump,
+    account: str,
+    leads_to: Sequence[tuple[str, int]],
+    *,
+    public_key: str = EXAMPLE_KEY,
+    sources: Sequence[str] = (),
+) -> str:
+    """The same for a jump host on the way, whose account runs nothing at all. Raises AccessError."""
+    if not _ACCOUNT.fullmatch(account):
+        raise AccessError(f"{account[:40]!r} is not the name of an account; use a-z, 0-9, _ and -")
+    parts = [
+        f"# {jump.address}, port {jump.port}: the jump host on the way. Its account only leads on, and runs nothing.",
+        f"useradd --system --create-home --shell /bin/sh --password '*' {account}",
+        "",
+        f"# Its key, in ~{account}/.ssh/authorized_keys (mode 600), one permitopen for each host behind it:",
+        authorized_key(public_key, sources=sources, command="/bin/false", leads_to=leads_to),
+    ]
     return "\n".join(parts) + "\n"
 
 
