@@ -34,9 +34,9 @@ class Jump:
 class Credential:
     """What a credential's name stands for.
 
-    Tried in this order, so far as it is given: the keys of the SSH agent, the key file (with the certificate
-    beside it, as ``ssh-keygen`` names it, or ``certificate``), the password. The secret, of ``password_env`` or
-    ``keyring``, opens the key file where there is one, and is the account's password where there is none.
+    Tried in this order, so far as it is given: the key file (with the certificate beside it, as ``ssh-keygen``
+    names it, or ``certificate``), by the SSH agent where that holds it; the agent's other keys; the password. The
+    secret, of ``password_env`` or ``keyring``, opens the key file where there is one, and is the account's password where there is none.
     ``sudo`` lets the script ask sudo, without a password, for what only root can read.
     """
 

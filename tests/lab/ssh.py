@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko
@@ -52,10 +52,25 @@ def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Account:
+    """An account of a server's own. ``home`` maps names of files there to their text; ``password`` may be locked.
+
+    ``expired``: the password must be changed at the next login.
+    """
+
+    name: str
+    shell: str = "/bin/sh"
+    home: Mapping[str, str] = field(default_factory=dict)
+    password: str = ""
+    expired: bool = False
+
+
 class Sshd(Running):
     """OpenSSH's own server in a folder of its own, for the account that runs the tests.
 
-    ``authorized`` are lines of authorized_keys; ``options`` are added to sshd_config.
+    ``authorized`` are lines of authorized_keys; ``options`` come first in sshd_config, where the first value counts.
+    ``accounts``, for root only, are there for this server alone, in a mount namespace of its own.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class Sshd(Running):
         address: str = "127.0.0.1",
         port: int = 0,
         host_keys: tuple[str, ...] = ("ed25519",),
+        accounts: tuple[Account, ...] = (),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lab-sshd-")
         folder = Path(self._folder.name)
@@ -73,19 +89,22 @@ class Sshd(Running):
         self.key_files = tuple(make_key(folder / f"host_{kind}", kind) for kind in host_keys)
         (folder / "authorized_keys").write_text(authorized)
         (folder / "sshd_config").write_text(
-            f"ListenAddress {address}:{self.port}\n"
+            f"ListenAddress {_in_brackets(address)}:{self.port}\n"
             + "".join(f"HostKey {file}\n" for file in self.key_files)
+            + options
             + f"AuthorizedKeysFile {folder}/authorized_keys\n"
             + "StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\nPrintMotd no\nUseDNS no\n"
-            + "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n"
-            + options
+            + "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+            # Of this one the last value counts.
+            + ("" if "MaxStartups" in options else "MaxStartups 100\n")
         )
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._log = (folder / "log").open("wb")
-        self._process = start_child(
-            [find_sshd(), "-D", "-e", "-f", str(folder / "sshd_config")], output=self._log
-        )
+        command = [find_sshd(), "-D", "-e", "-f", str(folder / "sshd_config")]
+        if accounts:
+            command = [*_with_accounts(folder / "accounts", accounts), *command]
+        self._process = start_child(command, output=self._log)
         try:
             _wait_until_listening(address, self.port, self._process, folder / "log")
         except BaseException:
@@ -115,7 +134,9 @@ class FakeSshd(ThreadedServer):
     """An SSH server of paramiko's: lets in who it is told to, and behaves as it is told to.
 
     ``password`` and ``key`` (text of a public key) are what it accepts; without either, nobody gets in.
-    ``forward`` makes it a jump host that connects to wherever it is asked to.
+    ``forward`` makes it a jump host that connects to wherever it is asked to. ``prompts`` are what it asks, one request
+    after the other, before it lets anybody in by keyboard-interactive; given any, it takes no password in another way.
+    ``at_login`` is called at every attempt to log in, and may do what no server should.
     """
 
     behaviour: Behaviour
@@ -124,6 +145,10 @@ class FakeSshd(ThreadedServer):
     key: str = ""
     banner: str = "SSH-2.0-lab"
     forward: bool = False
+    prompts: tuple[tuple[tuple[str, bool], ...], ...] = ()
+    at_login: Callable[[paramiko.Transport], None] = lambda _transport: None
+    #: What was answered to prompts.
+    answers: list[str] = field(default_factory=list)
 
     def conversation(self) -> Conversation:
         return self._converse
@@ -156,9 +181,13 @@ class _Door(paramiko.ServerInterface):
         self._server = server
         self._transport = transport
         self.asked = threading.Event()
+        self._to_ask: list[tuple[tuple[str, bool], ...]] = []
         self.commands: list[tuple[paramiko.Channel, bytes]] = []
 
     def check_auth_password(self, username: str, password: str) -> int:
+        if self._server.prompts:
+            return paramiko.AUTH_FAILED
+        self._server.at_login(self._transport)
         good = bool(self._server.password) and password == self._server.password
         return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
 
@@ -166,8 +195,23 @@ class _Door(paramiko.ServerInterface):
         good = key.get_base64() in self._server.key.split()
         return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
 
+    def check_auth_interactive(self, username: str, submethods: str) -> int | paramiko.InteractiveQuery:
+        self._server.at_login(self._transport)
+        self._to_ask = list(self._server.prompts)
+        return self._ask()
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int | paramiko.InteractiveQuery:
+        self._server.answers.extend(responses)
+        return self._ask()
+
+    def _ask(self) -> int | paramiko.InteractiveQuery:
+        if self._to_ask:
+            return paramiko.InteractiveQuery("", "", *self._to_ask.pop(0))
+        good = self._server.password in self._server.answers
+        return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
+
     def get_allowed_auths(self, username: str) -> str:
-        return "publickey,password"
+        return "publickey,keyboard-interactive" if self._server.prompts else "publickey,password"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.OPEN_SUCCEEDED
@@ -255,11 +299,52 @@ def answer(make: Callable[[str], bytes], status: int = 0) -> Behaviour:
     return behave
 
 
+def _with_accounts(folder: Path, accounts: tuple[Account, ...]) -> list[str]:
+    """What a command is to be run by for the accounts to be there: this machine's own stay, and its files as they are."""
+    folder.mkdir(mode=0o755)
+    # An account must be able to get to its home.
+    folder.parent.chmod(0o755)
+    passwd, shadow = Path("/etc/passwd").read_text(), Path("/etc/shadow").read_text()
+    for number, account in enumerate(accounts, 61001):
+        home = folder / account.name
+        home.mkdir(mode=0o755)
+        for name, text in account.home.items():
+            (home / name).write_text(text)
+        for path in (home, *home.iterdir()):
+            os.chown(path, number, 65534)
+        passwd += f"{account.name}:x:{number}:65534::{home}:{account.shell}\n"
+        hashed = _hash(account.password) if account.password else "*"
+        # shadow(5): a last change on day 0 means that the password must be changed.
+        shadow += f"{account.name}:{hashed}:{0 if account.expired else 20000}:0:99999:7:::\n"
+    (folder / "passwd").write_text(passwd)
+    (folder / "shadow").write_text(shadow)
+    (folder / "shadow").chmod(0o600)
+    mount = (
+        'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/shadow" /etc/shadow && shift && exec "$@"'
+    )
+    return [_find("unshare", "util-linux"), "--mount", "/bin/sh", "-c", mount, "lab", str(folder)]
+
+
+def _hash(password: str) -> str:
+    done = subprocess.run(
+        [_find("openssl", "openssl"), "passwd", "-6", "-stdin"],
+        input=password,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
 def _find(tool: str, package: str) -> str:
     found = shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
         raise MissingToolError(f"{tool} is not installed (package {package})")
     return found
+
+
+def _in_brackets(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _free_port(address: str) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from typing import Any
 
 import paramiko
 
-from secscan.collection.ssh.known_hosts import KnownHosts, PublicKey, known_name
+from secscan.collection.ssh.known_hosts import KnownHosts, PublicKey, known_name, read_public_key
+from secscan.collection.ssh.transport import Transport, quote
 from secscan.credential import (
     Credential,
     CredentialError,
@@ -29,13 +31,20 @@ from secscan.scope import Gate, Refused
 MOST_OUTPUT = 16 * 1024 * 1024
 #: Bytes it may send before the keys are agreed on: RFC 4253, 4.2, lets it talk before its version.
 MOST_GREETING = 64 * 1024
+#: Seconds to wait for a connection: a host whose first address is dead must have time left for its next one.
+MOST_CONNECTING = 15.0
 #: Seconds to wait for how a command ended once it has no more to say.
 _STATUS_PATIENCE = 5.0
+#: Bytes of what a host says first, and keys that were tried, that are told.
+_HEAD, _MOST_LISTED = 256, 8
 #: What encryption, padding and packets add to an answer, generously.
 _OVERHEAD = 4 * 1024 * 1024
 
 #: What a known key's type may sign with (RFC 8332).
 _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+
+#: What OpenSSH says in place of its version to one connection too many (sshd_config(5), MaxStartups).
+_TOO_MANY = "Exceeded MaxStartups"
 
 #: Secrets stay out of logs because nothing is logged: paramiko's own log has host output and names of accounts.
 _QUIET = "secscan.silent.paramiko"
@@ -88,6 +97,9 @@ class Client:
     environment: Environment | None = None
     keyring: Keyring | None = None
     _key_files: dict[str, paramiko.PKey] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _open: set["Connection"] = field(default_factory=set)
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
     def open(self, place: Place, credential: Credential, *, deadline: float) -> Iterator["Connection"]:
@@ -101,6 +113,14 @@ class Client:
                 stop, login = self._jump_host(jump, credential, deadline)
                 road = open_ones.enter_context(self._log_in(stop, login, road, deadline))
             yield open_ones.enter_context(self._log_in(place, credential, road, deadline))
+
+    def stop(self) -> None:
+        """Hangs up on every host at once, from any thread; what is being asked ends as INTERRUPTED."""
+        with self._lock:
+            self._stopped.set()
+            connections = tuple(self._open)
+        for connection in connections:
+            connection.interrupt()
 
     def _jump_host(self, jump: Jump, credential: Credential, deadline: float) -> tuple[Place, Credential]:
         login = self.credentials.get(jump.credential) if jump.credential else credential
@@ -127,18 +147,30 @@ class Client:
                 f"the host key of {place} is not known; look at it with: secscan trust {place.address}",
             )
         connection = Connection(self._reach(place, road, deadline), place, deadline)
+        with self._lock:
+            self._open.add(connection)
         try:
+            if self._stopped.is_set():
+                connection.interrupt()
             connection.agree(sorted({key.type for key in keys}))
             self._check_key(connection, keys)
             self._authenticate(connection, credential)
             yield connection
         finally:
+            with self._lock:
+                self._open.discard(connection)
             connection.close()
 
     def _reach(self, place: Place, road: "Connection | None", deadline: float) -> Any:
         try:
             if road is None:
-                return self.gate.connect(place.address, place.port, what="ssh", timeout=_left(deadline))
+                if self._stopped.is_set():
+                    raise Failed(Reason.INTERRUPTED, "it was not asked any more")
+                sock = self.gate.connect(
+                    place.address, place.port, what="ssh", timeout=min(MOST_CONNECTING, _left(deadline))
+                )
+                sock.settimeout(_left(deadline))
+                return sock
             # The packets leave from the jump host, on our behalf: they are judged, paced and logged like our own.
             self.gate.admit(place.address, what=f"ssh over {road.place}", ports=str(place.port))
         except Refused as e:
@@ -167,30 +199,71 @@ class Client:
         except CredentialError as e:
             raise Failed(Reason.NEEDS_CREDENTIALS, str(e)) from e
         tried: list[str] = []
-        for what, key in self._keys(credential, secret):
+        for what, attempt in self._ways(credential, secret):
             tried.append(what)
-            if connection.try_login(partial(_show_key, credential.user, key)):
+            try:
+                let_in = connection.try_login(attempt)
+            except HungUp as e:
+                raise Failed(
+                    Reason.AUTH_FAILED,
+                    f"{connection.place} hung up on {credential.user!r} after {len(tried)} tries to log in{e.said};"
+                    f" tried {_listed(tried)}",
+                ) from e
+            if let_in:
                 return
-        if secret is not None and credential.key_file is None:
-            tried.append("password")
-            if connection.try_login(lambda t: t.auth_password(credential.user, secret, fallback=True)):
-                return
-        said = ", ".join(tried) or "nothing: the SSH agent holds no key"
+        if not tried:
+            raise Failed(
+                Reason.NEEDS_CREDENTIALS, f"credential {credential.name!r}: the SSH agent holds no key"
+            )
         raise Failed(
-            Reason.AUTH_FAILED, f"{connection.place} did not let {credential.user!r} in; tried {said}"
+            Reason.AUTH_FAILED,
+            f"{connection.place} did not let {credential.user!r} in; tried {_listed(tried)}",
         )
 
+    def _ways(self, credential: Credential, secret: str | None) -> Iterator[tuple[str, "Attempt"]]:
+        """Ways to log in, each with what to call it."""
+        for what, key in self._keys(credential, secret):
+            yield what, partial(_show_key, credential.user, key)
+        if secret is not None and credential.key_file is None:
+            yield "password", partial(_give_password, credential.user, secret)
+
     def _keys(self, credential: Credential, secret: str | None) -> Iterator[tuple[str, paramiko.PKey]]:
-        """Keys to try, each with what to call it. An agent is asked to sign here; it is never forwarded."""
-        if credential.agent:
-            with contextlib.closing(paramiko.Agent()) as agent:
-                for key in agent.get_keys():
-                    yield f"the agent's key {key.fingerprint}", key
-        if credential.key_file is not None:
-            # Once for all hosts: opening a key with a passphrase is slow on purpose.
+        """Keys to try. An agent is asked to sign here; it is never forwarded.
+
+        What the key file names comes first, wherever it is kept: a server hangs up after a few keys too many
+        (sshd_config(5), MaxAuthTries), and an agent may hold dozens.
+        """
+        own = read_public_key(credential.key_file) if credential.agent and credential.key_file else None
+        with contextlib.ExitStack() as to_close:
+            held = _keys_of_agent(credential, to_close) if credential.agent else []
+            named = [key for key in held if own is not None and key.asbytes() == own.blob]
+            unopened: Failed | None = None
+            yield from ((f"the agent's key {key.fingerprint}", key) for key in named)
+            if credential.key_file is not None and not named:
+                try:
+                    key = self._key_of_file(credential, credential.key_file, secret)
+                except Failed as e:
+                    unopened = e
+                else:
+                    yield str(credential.key_file), key
+            yield from ((f"the agent's key {key.fingerprint}", key) for key in held if key not in named)
+            if unopened is not None:
+                raise unopened
+
+    def _key_of_file(self, credential: Credential, path: Path, secret: str | None) -> paramiko.PKey:
+        # Once for all hosts, and by one thread: opening a key with a passphrase is slow on purpose.
+        with self._lock:
             if credential.name not in self._key_files:
-                self._key_files[credential.name] = _key_of_file(credential, credential.key_file, secret)
-            yield str(credential.key_file), self._key_files[credential.name]
+                self._key_files[credential.name] = _key_of_file(credential, path, secret)
+            return self._key_files[credential.name]
+
+
+class HungUp(Exception):  # noqa: N818 - what a host did, not an error of anybody's
+    """The host ended the connection over a login. ``said`` is why, as the end of a sentence, or ""."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = f": {said!r}" if said else ""
 
 
 class Connection:
@@ -200,8 +273,9 @@ class Connection:
         self.place = place
         self._deadline = deadline
         self._line = _Line(sock, deadline)
+        self._tries = 0
         with self._failures("it is no SSH server"):
-            self._transport = paramiko.Transport(self._line)
+            self._transport = Transport(self._line)
         self._transport.set_log_channel(_QUIET)
         logging.getLogger(_QUIET).disabled = True
         self._transport.daemon = True
@@ -244,15 +318,27 @@ class Connection:
         """What the server calls itself: ``SSH-2.0-OpenSSH_9.2p1``."""
         return str(self._transport.remote_version)[:255]
 
-    def try_login(self, attempt: Callable[[paramiko.Transport], list[str]]) -> bool:
-        """Whether one way of logging in was enough by itself."""
+    def try_login(self, attempt: "Attempt") -> bool:
+        """Whether one way of logging in was enough, by itself or after those before. Raises HungUp as well."""
+        self._tries += 1
         with self._failures("logging in broke off"):
             try:
                 attempt(self._transport)
-            except paramiko.ssh_exception.AuthenticationException as e:
-                # It is also what paramiko says when the line goes dead in the middle.
+            except (paramiko.SSHException, EOFError) as e:
+                if self._transport.demand:
+                    raise Failed(
+                        Reason.AUTH_FAILED,
+                        f"{self.place} asks for more than the password: {self._transport.demand!r}; the password may"
+                        " have expired, or a second factor be wanted",
+                    ) from e
+                # AuthenticationException is also what paramiko says when the line goes dead in the middle.
                 if self._line.ended or not self._transport.is_active():
+                    self._line.blame()
+                    if self._transport.farewell or self._tries > 1:
+                        raise HungUp(self._transport.farewell) from e
                     raise EOFError(str(e)) from e
+                if not isinstance(e, paramiko.AuthenticationException):
+                    raise
                 return False
             return bool(self._transport.is_authenticated())
 
@@ -302,6 +388,10 @@ class Connection:
                 self._line.blame()
             return Answer(b"".join(parts), channel.exit_status if known else None, sent, began)
 
+    def interrupt(self) -> None:
+        """Hangs up from another thread; what is under way ends as INTERRUPTED."""
+        self._line.interrupt()
+
     def close(self) -> None:
         self._transport.close()
         self._line.close()
@@ -311,13 +401,17 @@ class Connection:
         """Turns whatever the host made paramiko raise into Failed."""
         try:
             yield
-        except Failed:
+        except (Failed, HungUp):
             raise
         except (paramiko.SSHException, OSError, EOFError, ValueError, TypeError, IndexError, KeyError) as e:
             # ValueError and its like: what paramiko, or cryptography below it, makes of malformed messages.
             self._line.blame()
             if isinstance(e, TimeoutError) or time.monotonic() >= self._deadline:
                 raise Failed(Reason.TIMED_OUT, f"{self.place} did not answer in time") from e
+            if _TOO_MANY in self._line.head:
+                raise Failed(
+                    Reason.RATE_LIMITED, f"{self.place} takes no more connections now: {self._line.head!r}"
+                ) from e
             gone = isinstance(e, EOFError | OSError) or self._line.ended
             detail = "it closed the connection" if gone else f"{type(e).__name__}: {str(e)[:100]!r}"
             raise Failed(Reason.MALFORMED, f"{self.place}: {what}: {detail}") from e
@@ -334,12 +428,24 @@ class _Line:
         self._deadline = deadline
         self._left = MOST_GREETING
         self._why: Failed | None = None
+        self._head = b""
         # paramiko looks at this name of a socket's before it waits for its own thread.
         self._closed = False
         self.ended = False
 
     def allow(self, count: int) -> None:
         self._left = count
+
+    @property
+    def head(self) -> str:
+        """What the host said in place of its version, bounded; "" for an SSH server."""
+        return "" if b"SSH-" in self._head else quote(self._head)
+
+    def interrupt(self) -> None:
+        self._end(Failed(Reason.INTERRUPTED, "it was hung up on before it had answered"))
+        # A socket that is only closed leaves a thread that waits for it where it is. A channel has this too.
+        with contextlib.suppress(OSError, EOFError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def blame(self) -> None:
         """Raises what ended the line, where that was not the host."""
@@ -354,7 +460,11 @@ class _Line:
             return self._end(Failed(Reason.TIMED_OUT, "it did not answer in time"))
         if self._left <= 0:
             return self._end(Failed(Reason.TARPIT, "it sent more than any host has to say"))
+        if self._why is not None:
+            return b""
         data: bytes = self._socket.recv(min(count, self._left))
+        if len(self._head) < _HEAD:
+            self._head += data[:_HEAD]
         self._left -= len(data)
         if not data:
             self.ended = True
@@ -377,9 +487,38 @@ class _Line:
         return b""
 
 
-def _show_key(user: str, key: paramiko.PKey, transport: paramiko.Transport) -> list[str]:
+#: One way of logging in: says what more is wanted, nothing where it was enough, or raises what paramiko does.
+Attempt = Callable[[Transport], list[str]]
+
+
+def _show_key(user: str, key: paramiko.PKey, transport: Transport) -> list[str]:
     still_wanted: list[str] = transport.auth_publickey(user, key)
     return still_wanted
+
+
+def _give_password(user: str, password: str, transport: Transport) -> list[str]:
+    try:
+        return transport.log_in_by_password(user, password)
+    except paramiko.BadAuthenticationType as e:
+        # PAM asks by prompts, and many servers offer nothing else.
+        if "keyboard-interactive" not in e.allowed_types:
+            raise
+        return transport.log_in_by_prompts(user, password)
+
+
+def _keys_of_agent(credential: Credential, to_close: contextlib.ExitStack) -> list[paramiko.PKey]:
+    try:
+        agent = to_close.enter_context(contextlib.closing(paramiko.Agent()))
+    except (paramiko.SSHException, OSError) as e:
+        raise Failed(
+            Reason.NEEDS_CREDENTIALS, f"credential {credential.name!r}: the SSH agent does not answer ({e})"
+        ) from e
+    return list(agent.get_keys())
+
+
+def _listed(tried: list[str]) -> str:
+    more = len(tried) - _MOST_LISTED
+    return ", ".join(tried[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _key_of_file(credential: Credential, path: Path, secret: str | None) -> paramiko.PKey:

@@ -79,6 +79,15 @@ def read_known_hosts(path: Path) -> KnownHosts:
         return KnownHosts()
 
 
+def read_public_key(private: Path) -> PublicKey | None:
+    """The public key beside a private one, as ``ssh-keygen`` names it; None where there is none to be read."""
+    try:
+        words = Path(f"{private}.pub").read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return None
+    return _key(words[0], words[1]) if len(words) > 1 else None
+
+
 def parse_known_hosts(text: str) -> KnownHosts:
     plain: dict[str, set[PublicKey]] = defaultdict(set)
     hashed: list[tuple[bytes, bytes, PublicKey]] = []
