@@ -72,7 +72,8 @@ def authorized_key(
     addresses and ports that it may be led on to all the same. Raises AccessError.
     """
     if not _KEY.fullmatch(public_key.strip()):
-        raise AccessError(f"{public_key[:40]!r} is not a public key; give the line of the .pub file")
+        # Not shown: it may be the private one, taken for the other.
+        raise AccessError("what was given is not a public key; give the line of the .pub file")
     wrong = next((source for source in sources if not _SOURCE.fullmatch(source)), None)
     if wrong is not None:
         raise AccessError(f"{wrong[:40]!r} is not an address or network")
