@@ -11,12 +11,28 @@ from hypothesis import strategies as st
 
 from secscan.collection.ssh import SshCollector
 from secscan.collection.ssh.reply import KINDS
+from secscan.collection.ssh.system import Clock
 from secscan.collection.ssh.windows import WINDOWS_COMMAND, WindowsRun, windows_facts, windows_script
 from secscan.credential import Credential
-from secscan.facts import Facts, Gap, Release, SystemFacts, UpdateFacts
-from secscan.model import Host, HostTarget, Observation, Reason
+from secscan.evaluation import judge_host
+from secscan.facts import Absent, AddressFacts, Facts, Gap, Release, SystemFacts, UpdateFacts
+from secscan.model import (
+    Agency,
+    Evidence,
+    Finding,
+    Host,
+    HostTarget,
+    Observation,
+    Outcome,
+    Reason,
+    Record,
+    Target,
+    Unobserved,
+)
+from secscan.registry import find_checks
 from secscan.scope import Gate, ProbeLog, scope_of_addresses
 from tests.lab.ssh import FakeSshd, answer, reply
+from tests.rules import baseline
 
 NONCE = "0123456789abcdef0123456789abcdef"
 
@@ -34,6 +50,7 @@ SERVER = {
     "searched": 1779900000,
     "installed": 1779800000,
     "reboot": True,
+    "synchronised": True,
     "updates-off": False,
     "options": 4,
 }
@@ -48,7 +65,7 @@ def facts(kind: str, **changes: Any) -> Any:
     return of_text(json.dumps(said))[kind]
 
 
-def of_text(text: str) -> dict[str, Facts | Gap]:
+def of_text(text: str) -> dict[str, Facts | Absent | Gap]:
     data = reply({"windows": text}, NONCE, at=1780000000)
     return dict(windows_facts(WindowsRun(NONCE), data, 0, None))
 
@@ -70,6 +87,58 @@ def test_updates_are_read() -> None:
     assert updates.metadata_at == datetime.fromtimestamp(1779900000, UTC)
     assert updates.changed_at == datetime.fromtimestamp(1779800000, UTC)
     assert isinstance(updates.pending, Gap)
+
+
+def test_there_are_no_packages_to_look_for() -> None:
+    assert isinstance(facts("packages"), Absent)
+
+
+@pytest.mark.parametrize("kind", ["sockets", "mounts", "schedule"])
+def test_what_is_not_read_yet_is_not_absent(kind: str) -> None:
+    assert facts(kind).reason is Reason.NOT_COLLECTED
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome"),
+    [
+        ("patch.critical-updates", Outcome.NOT_APPLICABLE),
+        ("patch.other-updates", Outcome.NOT_APPLICABLE),
+        ("patch.known-exploited", Outcome.NOT_APPLICABLE),
+        ("patch.foreign-packages", Outcome.NOT_APPLICABLE),
+        ("patch.held-packages", Outcome.NOT_APPLICABLE),
+        ("patch.security-repository", Outcome.NOT_APPLICABLE),
+        ("patch.running-kernel", Outcome.NOT_APPLICABLE),
+        ("patch.pending-security", Outcome.UNKNOWN),
+        ("patch.metadata-age", Outcome.PASS),
+        ("patch.last-change", Outcome.PASS),
+        ("patch.automatic-updates", Outcome.PASS),
+        ("patch.reboot", Outcome.FAIL),
+        ("patch.clock", Outcome.PASS),
+        ("patch.clock-synchronised", Outcome.PASS),
+        ("patch.outdated-programs", Outcome.UNKNOWN),
+    ],
+)
+def test_every_rule_on_patches_comes_to_something_sensible(check: str, outcome: Outcome) -> None:
+    assert {finding.outcome for finding in judged(check)} == {outcome}
+
+
+def judged(check: str) -> tuple[Finding, ...]:
+    """What a rule says of the server, seen at the time its clock says."""
+    host, at = Host("w", ("127.0.0.1",)), datetime.fromtimestamp(1780000000, UTC)
+    data = reply({"windows": json.dumps(SERVER)}, NONCE, at=1780000000)
+    seen = windows_facts(WindowsRun(NONCE), data, 0, Clock(1780000000.0, 1780000000.0))
+    where = AddressFacts(addresses=host.addresses, by_name={})
+    newest: dict[tuple[Target, str], Record] = {
+        (HostTarget("w"), AddressFacts.kind): Observation(HostTarget("w"), "t", AddressFacts.kind, at, where)
+    }
+    for kind, found in seen.items():
+        newest[HostTarget("w"), kind] = (
+            Unobserved(HostTarget("w"), "t", kind, at, found.reason, found.detail)
+            if isinstance(found, Gap)
+            else Observation(HostTarget("w"), "t", kind, at, found)
+        )
+    rules = baseline([find_checks()[check]])
+    return judge_host(host, Evidence(newest), baseline=rules, agency=Agency("a", {}), references={}, at=at)
 
 
 def test_a_desktop_is_no_server() -> None:
@@ -147,7 +216,7 @@ def test_the_script_is_plain_ascii() -> None:
 def test_any_values_give_facts_or_gaps_of_every_kind(said: dict[str, Any]) -> None:
     found = of_text(json.dumps(said))
     assert tuple(found) == KINDS
-    assert all(isinstance(seen, Facts | Gap) for seen in found.values())
+    assert all(isinstance(seen, Facts | Absent | Gap) for seen in found.values())
 
 
 def test_a_server_that_calls_itself_windows_is_sent_powershell(tmp_path: Any) -> None:

@@ -13,7 +13,7 @@ from secscan.collection.ssh.shell_script import COMMAND, Run
 from secscan.collection.ssh.system import Clock
 from secscan.collection.ssh.windows import WINDOWS_COMMAND, WindowsRun, windows_facts
 from secscan.credential import Credential, Environment, Keyring
-from secscan.facts import AccessFacts, Facts, Gap, HostKey
+from secscan.facts import Absent, AccessFacts, Facts, Gap, HostKey
 from secscan.model import Host, HostTarget, Observation, Reason, Record, Target, Unobserved
 from secscan.scope import Gate, Refused, utc_now
 
@@ -87,7 +87,7 @@ class SshCollector:
         try:
             place, connected_to, facts = self._facts(host, client)
         except Failed as e:
-            seen: dict[str, Facts | Gap] = dict.fromkeys(self.kinds, e.gap)
+            seen: dict[str, Facts | Absent | Gap] = dict.fromkeys(self.kinds, e.gap)
             if e.gap.reason is Reason.HOST_KEY_CHANGED:
                 seen[AccessFacts.kind] = AccessFacts(host_key=HostKey.CHANGED, said=e.gap.detail)
             elif e.gap.reason is Reason.AUTH_FAILED:
@@ -99,13 +99,13 @@ class SshCollector:
         return [self._record(target, kind, seen[kind], volatile) for kind in self.kinds]
 
     def _record(
-        self, target: HostTarget, kind: str, seen: Facts | Gap, volatile: Mapping[str, str]
+        self, target: HostTarget, kind: str, seen: Facts | Absent | Gap, volatile: Mapping[str, str]
     ) -> Record:
         if isinstance(seen, Gap):
             return Unobserved(target, self.name, kind, utc_now(), seen.reason, seen.detail)
         return Observation(target, self.name, kind, utc_now(), seen, volatile)
 
-    def _facts(self, host: Host, client: Client) -> tuple[str, str, Mapping[str, Facts | Gap]]:
+    def _facts(self, host: Host, client: Client) -> tuple[str, str, Mapping[str, Facts | Absent | Gap]]:
         if not host.credential:
             raise Failed(Reason.NEEDS_CREDENTIALS, "the inventory names no credential for this host")
         credential = self._credentials.get(host.credential)
@@ -146,7 +146,7 @@ class SshCollector:
 
     def _ask(
         self, connection: Connection, credential: Credential, deadline: float
-    ) -> Mapping[str, Facts | Gap]:
+    ) -> Mapping[str, Facts | Absent | Gap]:
         budget = max(1, int((deadline - time.monotonic()) * _SCRIPT_SHARE))
         if "for_Windows" in connection.software:
             windows = WindowsRun.new()

@@ -1,7 +1,8 @@
 # Says what a Windows host is and how it is kept. Reads only, as any account that may log in, and writes nothing.
 # Given on standard input behind a line that sets $nonce. Sources: Microsoft's documentation of
 # HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion, Win32_OperatingSystem, Get-HotFix, Microsoft.Update.AutoUpdate,
-# the "Component Based Servicing" and "Auto Update" RebootRequired keys, and PendingFileRenameOperations.
+# the "Component Based Servicing" and "Auto Update" RebootRequired keys, PendingFileRenameOperations, and the Windows
+# Time service (Parameters\Type: NoSync keeps the clock by nothing; Start 4: the service is disabled).
 $ErrorActionPreference = 'SilentlyContinue'
 $ProgressPreference = 'SilentlyContinue'
 function Try-Read([scriptblock] $reading) { try { & $reading } catch { $null } }
@@ -15,6 +16,8 @@ $policy = Get-ItemProperty 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpd
 $results = Try-Read { (New-Object -ComObject Microsoft.Update.AutoUpdate).Results }
 $settings = Try-Read { (New-Object -ComObject Microsoft.Update.AutoUpdate).Settings }
 $renames = (Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager').PendingFileRenameOperations
+$time = Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time'
+$source = (Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters').Type
 $hotfixes = Try-Read { @(Get-HotFix | ForEach-Object HotFixID | Where-Object { $_ -match '^KB\d+$' }) }
 $said = @{
     product = $current.ProductName
@@ -36,6 +39,7 @@ $said = @{
     reboot = (Test-Path 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired') -or
         (Test-Path 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending') -or
         [bool]$renames
+    synchronised = if ($source) { $source -ne 'NoSync' -and $time.Start -ne 4 }
     'updates-off' = $policy.NoAutoUpdate -eq 1
     options = if ($null -ne $policy.AUOptions) { $policy.AUOptions } elseif ($null -ne $settings) {
         [int]$settings.NotificationLevel

@@ -87,6 +87,14 @@ secscan_collect() {
         put "$body"
     }
     has() { command -v "$1" >/dev/null 2>&1; }
+    # zypper keeps a log, a lock and caches for root alone, and rpm's database opens for writing: root asks as nobody.
+    if [ "$(id -u)" != 0 ]; then
+        as_nobody() { within "$@"; }
+    elif setpriv --reuid 65534 --regid 65534 --clear-groups true </dev/null >/dev/null 2>&1; then
+        as_nobody() { seconds=$1; shift; within "$seconds" setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+    else
+        as_nobody() { return 126; }
+    fi
 
     renice -n 10 -p $$ >/dev/null 2>&1 </dev/null
     ionice -c 3 -p $$ >/dev/null 2>&1 </dev/null
@@ -217,7 +225,7 @@ reboot() {
     if [ -r /run/reboot-required.pkgs ]; then
         while IFS= read -r line; do put "package $line$newline"; done </run/reboot-required.pkgs
     fi
-    if has zypper; then within 10 zypper --non-interactive needs-rebooting >/dev/null; echo "zypper $?"; fi
+    if has zypper; then as_nobody 10 zypper --non-interactive needs-rebooting >/dev/null; echo "zypper $?"; fi
     return 0
 }
 
@@ -231,7 +239,8 @@ has_rpms() {
 rpms() {
     # EL 7 knows no %{MODULARITYLABEL} and then prints nothing at all.
     head='%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\t%{INSTALLTIME}'
-    within 30 rpm -qa --qf "$head"'\t%{MODULARITYLABEL}\n' || within 30 rpm -qa --qf "$head"'\t(none)\n'
+    as_nobody 30 rpm -qa --qf "$head"'\t%{MODULARITYLABEL}\n' || as_nobody 30 rpm -qa --qf "$head"'\t(none)\n' ||
+        within 30 rpm -qa --qf "$head"'\t(none)\n'
 }
 
 rpm_origins() {
@@ -283,7 +292,7 @@ rpm_tool() {
 
 rpm_pending() {
     if has zypper; then
-        within 60 zypper --non-interactive --no-refresh -q list-updates
+        as_nobody 60 zypper --non-interactive --no-refresh -q list-updates
     else
         rpm_tool check-update
     fi
@@ -291,7 +300,7 @@ rpm_pending() {
 
 rpm_security() {
     if has zypper; then
-        within 60 zypper --non-interactive --no-refresh -q list-patches --category security
+        as_nobody 60 zypper --non-interactive --no-refresh -q list-patches --category security
     else
         rpm_tool updateinfo list --security
     fi
@@ -299,7 +308,7 @@ rpm_security() {
 
 rpm_foreign() {
     if has zypper; then
-        within 60 zypper --non-interactive --no-refresh -q packages --orphaned
+        as_nobody 60 zypper --non-interactive --no-refresh -q packages --orphaned
     else
         rpm_tool list --extras
     fi
