@@ -85,7 +85,7 @@ class Sshd(Running):
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lab-sshd-")
         folder = Path(self._folder.name)
-        self.address, self.port = address, port or _free_port(address)
+        self.address, self.port = address, port or free_port(address)
         self.key_files = tuple(make_key(folder / f"host_{kind}", kind) for kind in host_keys)
         (folder / "authorized_keys").write_text(authorized)
         (folder / "sshd_config").write_text(
@@ -106,7 +106,7 @@ class Sshd(Running):
             command = [*_with_accounts(folder / "accounts", accounts), *command]
         self._process = start_child(command, output=self._log)
         try:
-            _wait_until_listening(address, self.port, self._process, folder / "log")
+            wait_until_listening(address, self.port, self._process, folder / "log")
         except BaseException:
             self.stop()
             raise
@@ -347,13 +347,13 @@ def _in_brackets(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _free_port(address: str) -> int:
+def free_port(address: str) -> int:
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_listening(address: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_listening(address: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until and process.poll() is None:
         try:
