@@ -101,7 +101,7 @@ def _told(result: "Imported") -> str:
         what = plural("{n} feed", "{n} feeds", len(result.feeds))
         days = sorted(feed.as_of.date() for feed in result.feeds)
         as_of = f"{days[0]} – {days[-1]}" if days[0] != days[-1] else f"{days[0]}"
-    line = _("{file}: {what} of {date}: {added} entries are new, {changed} changed, {removed} gone").format(
+    line = _("{file}: {what} of {date}: entries: {added} new, {changed} changed, {removed} gone").format(
         file=result.file, what=what, date=as_of, added=added, changed=changed, removed=removed
     )
     if result.left_out:
