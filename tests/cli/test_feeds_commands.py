@@ -97,6 +97,16 @@ def test_real_feeds_come_in(corpus: Path, place: Path, secscan: Secscan) -> None
     assert entries["kev"] > 1000
 
 
+def test_without_a_workspace_they_go_where_audits_look(tmp_path: Path, secscan: Secscan) -> None:
+    (tmp_path / "nowhere").mkdir()
+    arguments = {"cwd": tmp_path / "nowhere", "XDG_DATA_HOME": str(tmp_path / "data")}
+    done = secscan("feeds", "import", kev(tmp_path / "k", "CVE-2026-0001"), **arguments)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data" / "secscan" / "feeds.db").is_file()
+    (feed,) = as_json(secscan("feeds", "status", "--format", "json", **arguments))
+    assert (feed["kind"], feed["most_days"]) == ("kev", 14)
+
+
 # --- status -----------------------------------------------------------------------------------------------
 
 

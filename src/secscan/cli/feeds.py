@@ -44,6 +44,8 @@ def import_(
 ) -> None:
     """Take in files, and what is of use in folders: /var/lib/apt/lists, OSV, updateinfo, KEV, EPSS, bundles and more.
 
+    They go into the workspace; where there is none, into a place of your own that secscan audit reads.
+
     Each is taken in whole or not at all. Older data never replaces newer, and what was there is kept as it was
     then. Killed in the middle, it is simply begun again: what was finished is not read twice.
 
@@ -51,15 +53,16 @@ def import_(
     """
     from datetime import UTC
 
-    from secscan.cli.parts import open_workspace
+    from secscan.cli.parts import workspace_around
     from secscan.feeds.bundle import load_public_key
     from secscan.feeds.importing import Refused, import_files
 
-    place = open_workspace(workspace)
+    database = _database(workspace_around(workspace))
+    database.parent.mkdir(parents=True, exist_ok=True)
     trusted = [load_public_key(key) for key in keys]
     outcomes: dict[str, int] = {}
     with _busy():
-        for result in import_files(place.feeds, files, datetime.now(UTC), trusted):
+        for result in import_files(database, files, datetime.now(UTC), trusted):
             if isinstance(result, Refused):
                 outcomes["refused"] = outcomes.get("refused", 0) + 1
                 click.echo(visible(str(result.error)), err=True)
@@ -73,6 +76,13 @@ def import_(
         ctx.exit(USAGE)
     click.echo(_counted(outcomes))
     ctx.exit(USAGE if "refused" in outcomes else CLEAN)
+
+
+def _database(place: "Workspace | None") -> Path:
+    """That of the workspace, else the user's own."""
+    from secscan.cli.parts import feeds_database
+
+    return place.feeds if place is not None else feeds_database(None)
 
 
 @contextlib.contextmanager
@@ -128,12 +138,12 @@ def status(workspace: str | None, profile: str | None, form: str) -> None:
     """Every feed: of when it is, how many entries it has, and whether the profile still goes by it."""
     from datetime import UTC
 
-    from secscan.cli.parts import open_workspace
+    from secscan.cli.parts import workspace_around
     from secscan.feeds import status as feeds
 
-    place = open_workspace(workspace)
+    place = workspace_around(workspace)
     limits = limits_of(_baseline(place, profile))
-    found = feeds.status(place.feeds, datetime.now(UTC))
+    found = feeds.status(_database(place), datetime.now(UTC))
     if form == "json":
         write(json.dumps([_document(feed, limits) for feed in found], ensure_ascii=False, indent=2) + "\n")
         return
@@ -150,12 +160,13 @@ def status(workspace: str | None, profile: str | None, form: str) -> None:
     )
 
 
-def _baseline(place: "Workspace", profile: str | None) -> "Baseline":
+def _baseline(place: "Workspace | None", profile: str | None) -> "Baseline":
+    """The one named, else the workspace's, else the one that comes along and reads feeds."""
     from secscan.baseline import load_baseline
     from secscan.cli.parts import find_all_checks
 
-    name = profile or place.load_settings().profile
-    return load_baseline(name, find_all_checks(None, place), folder=place.profiles)
+    name = profile or (place.load_settings().profile if place else "baseline")
+    return load_baseline(name, find_all_checks(None, place), folder=place.profiles if place else None)
 
 
 def limits_of(baseline: "Baseline") -> Mapping[str, int]:
@@ -233,12 +244,12 @@ def bundle(target: Path, key: Path, workspace: str | None) -> None:
     """
     from datetime import UTC
 
-    from secscan.cli.parts import open_workspace
+    from secscan.cli.parts import workspace_around
     from secscan.feeds.bundle import load_private_key, write_bundle
 
-    place = open_workspace(workspace)
+    database = _database(workspace_around(workspace))
     with _busy():
-        made = write_bundle(place.feeds, target, load_private_key(key), datetime.now(UTC))
+        made = write_bundle(database, target, load_private_key(key), datetime.now(UTC))
     feeds = plural("{n} feed", "{n} feeds", len(made.members))
     oldest = min(member.as_of for member in made.members).date()
     click.echo(
