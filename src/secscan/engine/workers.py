@@ -31,7 +31,7 @@ from secscan.engine.protocol import (
 )
 from secscan.engine.shard import Shard, absentees, collect_shard
 from secscan.facts import BUILT_IN, FactKindError, Facts
-from secscan.model import Reason, Record
+from secscan.model import Observation, Reason, Record, Unobserved
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
 #: A host is tried again this often after the worker that had it died; then it is given up as our bug.
@@ -87,7 +87,7 @@ def collect(
                 continue  # It was let go; what it still had in the pipe is seen again by its successor.
             job = worker.job
             match message:
-                case Seen() if job and (record := _readable(message, kinds)):
+                case Seen() if job and isinstance(record := _read(message, kinds), Observation | Unobserved):
                     job.seen.append(record)
                     yield record
                 case Done() if job:
@@ -96,6 +96,8 @@ def collect(
                 case Failed():
                     raise ScopeError(message.detail)
                 case _:
+                    if isinstance(message, Seen):
+                        worker.last_words = _read(message, kinds)
                     worker.end()
                     crew.remove(worker)
                     if job:
@@ -223,11 +225,12 @@ def _employ(
         worker.give(pending.popleft())
 
 
-def _readable(message: Seen, kinds: Mapping[str, type[Facts]]) -> Record | None:
+def _read(message: Seen, kinds: Mapping[str, type[Facts]]) -> Record | str:
+    """The record, or why it can't be read."""
     try:
         return from_wire(message.record, kinds)
-    except (FactKindError, ValueError, KeyError):
-        return None
+    except (FactKindError, ValueError, KeyError) as e:
+        return f"it sent what can't be read: {e}"[:300]
 
 
 def _after_loss(

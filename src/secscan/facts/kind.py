@@ -22,6 +22,10 @@ class Gap(msgspec.Struct, frozen=True, tag_field="gap", tag="yes"):
     detail: str = ""
 
 
+class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="gap", tag="no"):
+    """What stands by itself in a ``Reading`` and is more than a number or a text: JSON has to tell it from a Gap."""
+
+
 #: A field that may have stayed unread. ``known()`` opens it.
 Reading: TypeAlias = T | Gap
 

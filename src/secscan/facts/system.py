@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import msgspec
 
-from secscan.facts.kind import Facts, Gap, Reading
+from secscan.facts.kind import Facts, Gap, Reading, Value
 from secscan.model import Level
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True):
+class Release(Value, frozen=True, kw_only=True):
     """os-release(5), or what Windows says of itself. Text is the host's, bounded to 200 characters a field."""
 
     id: str

@@ -46,7 +46,8 @@ def judgement_document(
 
         schema      1
         kind        "judgement"
-        stamp       run, at, baseline, baseline_hash, scoring_version, secscan_version, inventory_hash
+        stamp       run, at, baseline, baseline_hash, scoring_version, secscan_version, inventory_hash,
+                    feeds (name of what was imported -> until when it knows)
         baseline    name, hash, titles, meets, enough_coverage, grades: [{grade, lowest}], domains: {domain: weight}
         whole       a score (below)
         tiers       [{id, score}]
@@ -169,6 +170,7 @@ def _stamp(stamp: Stamp) -> dict[str, Any]:
         "scoring_version": stamp.scoring_version,
         "secscan_version": stamp.secscan_version,
         "inventory_hash": stamp.inventory_hash,
+        "feeds": {name: _instant(as_of) for name, as_of in stamp.feeds},
     }
 
 
