@@ -1,15 +1,17 @@
 """Installed packages against advisories: what is missing, since when, and what can't be told."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Annotated
 
 import msgspec
 from pydantic import Field
 
 from secscan.check import Limits, Verdict, failed, not_applicable, unknown
-from secscan.checks._words import called, day, listed, short
-from secscan.facts import Package, PackageFacts, PendingUpdate, Release, SystemFacts, known
+from secscan.checks._words import called, day, identity, listed, named, short
+from secscan.facts import Package, PackageFacts, PendingUpdate, Release, SystemFacts, UpdateFacts, known
 from secscan.model import Reason, Severity
 from secscan.reference import (
     Advisories,
@@ -21,13 +23,21 @@ from secscan.reference import (
     MissingUpdate,
 )
 
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
 
 class FeedLimits(Limits):
     feed_days: int = Field(
         default=14,
         ge=1,
         le=366,
-        description="Days after which imported data no longer tells anything, and the rule is unknown.",
+        description="Days after which imported data no longer shows that nothing is missing; what it shows to be "
+        "missing still fails.",
+    )
+    unadvised: frozenset[Name] = Field(
+        default=frozenset(),
+        description="Repositories, sources and packages that no imported advisories speak of and that are looked after "
+        "otherwise; an asterisk at the end stands for any ending.",
     )
 
 
@@ -54,30 +64,88 @@ class OverdueLimits(ExploitedLimits):
 # --- Packages against advisories ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a host lacks for certain, and why the rest of it may lack something as well."""
+
+    missing: tuple[MissingUpdate, ...]
+    #: The gravest reason why nothing can pass; None: all that is not missing is there.
+    doubt: Verdict | None
+    as_of: datetime
+    #: What installs one update here, but for the name: ``apt upgrade``.
+    command: str
+
+
 def compare(
-    system: SystemFacts, packages: PackageFacts, advisories: Advisories, limits: FeedLimits, at: datetime
-) -> Comparison | Verdict:
-    """What the packages lack, or why that can't be told."""
+    system: SystemFacts,
+    packages: PackageFacts,
+    updates: UpdateFacts,
+    advisories: Advisories,
+    dates: EndOfLife | None,
+    limits: FeedLimits,
+    at: datetime,
+) -> Compared | Verdict:
+    """What the packages lack, or why that can't be told at all.
+
+    ``dates`` is None where it is of no matter that a release has ended.
+    """
     if system.family == "windows":
         return not_applicable("Windows has no packages that advisories speak of.")
     release = known(system.release)
     if not packages.packages:
         return unknown(Reason.CONTRADICTORY, "The package manager lists no package at all.")
-    as_of = advisories.as_of(system)
-    if as_of is None:
+    coverage = advisories.coverage(packages, system, updates.repositories)
+    if coverage.as_of is None:
         return _not_imported(packages.manager, called(release))
     compared = advisories.compare(packages, system)
-    if is_stale(as_of, limits.feed_days, at):
-        return unknown(
-            Reason.STALE_FEED,
-            "The advisories for {system} are of {date}, older than {days} days; by them {count} packages lack a "
-            "security update. Bring newer ones and run: secscan feeds import FILE",
-            system=called(release),
-            date=day(as_of),
-            days=limits.feed_days,
-            count=len(fixable(compared)),
+    uncovered = [name for name in coverage.uncovered if not named(name, limits.unadvised)]
+    doubt: Verdict | None = None
+    if is_stale(coverage.as_of, limits.feed_days, at):
+        doubt = _stale(release, coverage.as_of, limits.feed_days, compared)
+    elif coverage.unread is not None:
+        doubt = unknown(
+            coverage.unread.reason,
+            "It was not read where its packages come from, so that nobody knows whether the imported advisories speak of "
+            "all of them: {detail}.",
+            detail=short(coverage.unread.detail or coverage.unread.reason.value),
         )
-    return compared
+    elif uncovered:
+        doubt = unknown(
+            Reason.NOT_COLLECTED,
+            "Of {uncovered} no imported advisories speak; bring theirs and run: secscan feeds import FILE, or name them "
+            "in the profile as unadvised where they are looked after otherwise.",
+            uncovered=listed(uncovered),
+        )
+    elif compared.undecided:
+        doubt = uncompared(compared)
+    elif dates is not None:
+        doubt = _ended(release, dates, at)
+    return Compared(compared.missing, doubt, coverage.as_of, _command(packages.manager, release))
+
+
+def _stale(release: Release, as_of: datetime, days: int, compared: Comparison) -> Verdict:
+    return unknown(
+        Reason.STALE_FEED,
+        "The advisories for {system} are of {date}, older than {days} days; by them {count} packages lack a "
+        "security update, and nobody knows what has become known since. Bring newer ones and run: "
+        "secscan feeds import FILE",
+        system=called(release),
+        date=day(as_of),
+        days=days,
+        count=len({update.package for update in compared.missing if update.fixed}),
+    )
+
+
+def _ended(release: Release, dates: EndOfLife, at: datetime) -> Verdict | None:
+    ends = last_day(release, dates)
+    if ends is None or at.date() <= ends:
+        return None
+    return unknown(
+        Reason.NOT_COLLECTED,
+        "{system} got its last security updates on {date}; nobody says what it lacks since.",
+        system=called(release),
+        date=str(ends),
+    )
 
 
 def _not_imported(manager: str, system: str) -> Verdict:
@@ -111,26 +179,36 @@ def _not_imported(manager: str, system: str) -> Verdict:
     )
 
 
-def fixable(compared: Comparison) -> list[MissingUpdate]:
-    """Those that an update or a reboot mends; what nobody has mended yet is no missing update."""
-    return [update for update in compared.missing if update.fixed]
+def fixable(missing: Iterable[MissingUpdate]) -> list[MissingUpdate]:
+    """Those that an update or a reboot mends, one of each package; what nobody has mended yet is no missing update."""
+    return by_package(update for update in missing if update.fixed)
 
 
-def blind_spots(
-    system: SystemFacts, compared: Comparison, dates: EndOfLife, at: datetime
-) -> Iterator[Verdict]:
-    """What the advisories can't know, so that there is no pass."""
-    if compared.undecided:
-        yield uncompared(compared)
-    release = known(system.release)
-    ends = last_day(release, dates)
-    if ends is not None and at.date() > ends:
-        yield unknown(
-            Reason.NOT_COLLECTED,
-            "{system} got its last security updates on {date}; nobody says what it lacks since.",
-            system=called(release),
-            date=str(ends),
-        )
+def by_package(missing: Iterable[MissingUpdate]) -> list[MissingUpdate]:
+    """One of each package, with all of its flaws: a finding is about a package, whatever has to be done about it.
+
+    Where one part has a fix and another has none, or waits for a reboot, the fix is told.
+    """
+    grouped: dict[str, list[MissingUpdate]] = {}
+    for update in missing:
+        grouped.setdefault(identity(update.package), []).append(update)
+    return [_merged(updates) for updates in grouped.values()]
+
+
+def _merged(updates: Sequence[MissingUpdate]) -> MissingUpdate:
+    first = min(updates, key=lambda update: (not update.fixed, update.awaits_reboot))
+    flaws: dict[str, Flaw] = {}
+    for update in updates:
+        for flaw in update.flaws:
+            if flaw.id not in flaws or _rating(flaws[flaw.id]) < _rating(flaw):
+                flaws[flaw.id] = flaw
+    return replace(
+        first,
+        binaries=tuple(sorted({binary for update in updates for binary in update.binaries})),
+        flaws=tuple(flaws[id] for id in sorted(flaws)),
+        advisories=tuple(sorted({name for update in updates for name in update.advisories})),
+        published=min((u.published for u in updates if u.published is not None), default=None),
+    )
 
 
 def uncompared(compared: Comparison) -> Verdict:
@@ -142,36 +220,61 @@ def uncompared(compared: Comparison) -> Verdict:
     )
 
 
-def lacks(update: MissingUpdate) -> Verdict:
-    values: dict[str, str | int] = {
-        "package": short(update.package),
-        "binaries": listed(update.binaries),
-        "installed": short(update.installed),
-        "fixed": short(update.fixed),
-        "flaws": mends(update),
-    }
-    name = short(update.package)
+def lacks(update: MissingUpdate, command: str) -> Verdict:
+    values = facts_of(update, command)
+    name = identity(update.package)
     if update.awaits_reboot:
         return failed(
-            "{package} {fixed} is installed and {installed} runs until a reboot: {flaws}.",
+            "{package} {fixed} is installed and {installed} runs until a reboot: {flaws}. Reboot.",
             object=name,
             severity=gravity_of(update),
             **values,
         )
     if update.published is None:
         return failed(
-            "{package} {installed} ({binaries}) is older than its fix {fixed}: {flaws}.",
+            "{package} {installed} ({binaries}) is older than its fix {fixed}: {flaws}. Run: {fix}",
             object=name,
             severity=gravity_of(update),
             **values,
         )
     return failed(
-        "{package} {installed} ({binaries}) is older than its fix {fixed} of {date}: {flaws}.",
+        "{package} {installed} ({binaries}) is older than its fix {fixed} of {date}: {flaws}. Run: {fix}",
         object=name,
         severity=gravity_of(update),
         date=str(update.published),
         **values,
     )
+
+
+def facts_of(update: MissingUpdate, command: str) -> dict[str, str | int]:
+    """What is told of every missing update, and what others count by: ``fix`` groups what one command mends,
+    ``advised`` is the day of the oldest advisory, from which it is due, empty where none bears a date."""
+    return {
+        "package": short(update.package),
+        "binaries": listed(update.binaries),
+        "installed": short(update.installed),
+        "fixed": short(update.fixed or "-"),
+        "flaws": mends(update),
+        "fix": fix_of(update, command),
+        "advised": str(update.published or ""),
+    }
+
+
+def fix_of(update: MissingUpdate, command: str) -> str:
+    """The same for all that one step mends: ``apt upgrade openssl``, ``reboot``, or nothing where there is no fix.
+
+    It has the name of the source, which is the same on every host, whichever of its packages is installed there.
+    """
+    if update.awaits_reboot:
+        return "reboot"
+    return f"{command} {short(update.package)}" if update.fixed else ""
+
+
+def _command(manager: str, release: Release) -> str:
+    if manager == "rpm" and release.id.lower().startswith(("sle", "opensuse", "suse")):
+        return "zypper update"
+    commands = {"dpkg": "apt upgrade", "rpm": "dnf upgrade", "apk": "apk upgrade", "pacman": "pacman -Syu"}
+    return commands.get(manager, short(manager))
 
 
 def gravity_of(update: MissingUpdate) -> Severity:
@@ -197,17 +300,19 @@ def used_flaws(update: MissingUpdate, exploited: KnownExploited) -> list[tuple[F
 
 
 def exploited_verdict(
-    update: MissingUpdate, used: Sequence[tuple[Flaw, Exploitation]], limits: ExploitedLimits, at: datetime
+    update: MissingUpdate,
+    used: Sequence[tuple[Flaw, Exploitation]],
+    command: str,
+    limits: ExploitedLimits,
+    at: datetime,
 ) -> Verdict:
     due = min(mend_by(entry, limits) for _flaw, entry in used)
-    values: dict[str, str | int] = {
-        "package": short(update.package),
-        "installed": short(update.installed),
-        "fixed": short(update.fixed or "-"),
+    values = {
+        **facts_of(update, command),
         "flaws": listed(flaw.id for flaw, _entry in used),
         "due": str(due),
     }
-    name = short(update.package)
+    name = identity(update.package)
     by_ransomware = any(entry.ransomware for _flaw, entry in used)
     if at.date() > due and by_ransomware:
         return failed(
@@ -245,16 +350,27 @@ def mend_by(entry: Exploitation, limits: ExploitedLimits) -> date:
     return entry.due
 
 
-def due_date(update: MissingUpdate, exploited: KnownExploited, limits: OverdueLimits) -> date | None:
-    """The last day to install it: so many days after the advisory, or the catalogue's date where it is earlier."""
-    gravity = gravity_of(update)
-    days = {Severity.CRITICAL: limits.critical_days, Severity.HIGH: limits.high_days}.get(
-        gravity, limits.other_days
+def due_date(update: MissingUpdate, exploited: KnownExploited | None, limits: OverdueLimits) -> date | None:
+    """The last day to install it, None where nothing tells: of each flaw so many days after its own advisory, by how grave
+    it is, or the catalogue's date where that is earlier."""
+    advised = [
+        flaw.published + timedelta(days=_days(_rating(flaw), limits))
+        for flaw in update.flaws
+        if flaw.published is not None
+    ]
+    if not advised and update.published is not None:
+        # Which of the flaws the oldest advisory mends is not told: the mildest of them gives the latest day.
+        mildest = min((_rating(flaw) for flaw in update.flaws), default=Severity.MEDIUM)
+        advised.append(update.published + timedelta(days=_days(mildest, limits)))
+    catalogued = (
+        [mend_by(entry, limits) for _flaw, entry in used_flaws(update, exploited)] if exploited else []
     )
-    dates = [mend_by(entry, limits) for _flaw, entry in used_flaws(update, exploited)]
-    if update.published is not None:
-        dates.append(update.published + timedelta(days=days))
-    return min(dates, default=None)
+    return min((*advised, *catalogued), default=None)
+
+
+def _days(gravity: Severity, limits: OverdueLimits) -> int:
+    by_severity = {Severity.CRITICAL: limits.critical_days, Severity.HIGH: limits.high_days}
+    return by_severity.get(gravity, limits.other_days)
 
 
 def stale_catalogue(exploited: KnownExploited, days: int) -> Verdict:
@@ -301,7 +417,7 @@ def offered_of(
         if source_version is not None:
             planned.append(msgspec.structs.replace(package, version=candidate, source_version=source_version))
     after = advisories.compare(msgspec.structs.replace(packages, packages=tuple(planned)), system)
-    return touched - {update.package for update in fixable(after) if not update.awaits_reboot}
+    return touched - {update.package for update in after.missing if update.fixed and not update.awaits_reboot}
 
 
 def _in_place(name: str) -> str:

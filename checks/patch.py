@@ -4,13 +4,19 @@ Some checks hold what is installed against advisories that were imported; they k
 The others need no feed: they judge what the host says of itself. Where both speak, both count, for either can be
 wrong: a mirror that is frozen offers nothing, and a feed that was not imported misses nothing.
 
+Imported data that is older than the profile allows still proves what it shows: a fix that was published then is missing
+today, and fails. It no longer shows that nothing else is missing, so that nothing passes by it: what would, is
+UNKNOWN(STALE_FEED). The same holds where the imported data leaves out some of what the host gets packages from
+(UNKNOWN(NOT_COLLECTED)). Predictions alone prove nothing once they are old: they are about the thirty days that followed.
+
 Days of a host's own doings (when it last fetched its lists) are counted until it was looked at; days of the world's
 (a feed's age, an end of life, a date by which to mend) until the instant of judging.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Any
 
 from pydantic import Field
 
@@ -19,30 +25,46 @@ from secscan.checks._kernel_release import age_key, flavour, is_rescue
 from secscan.checks._missing import (
     ExploitedLimits,
     FeedLimits,
+    Name,
     OverdueLimits,
-    blind_spots,
+    by_package,
     compare,
     due_date,
     exploited_verdict,
+    facts_of,
     fixable,
     gravity_of,
     is_stale,
     lacks,
     last_day,
-    mends,
     offered_of,
     stale_catalogue,
-    uncompared,
     used_flaws,
 )
-from secscan.checks._words import called, day, listed, short
-from secscan.facts import Gap, Kernel, PackageFacts, Repository, SystemFacts, UpdateFacts, known
+from secscan.checks._words import called, day, identity, listed, named, short
+from secscan.facts import (
+    Gap,
+    Kernel,
+    PackageFacts,
+    PendingUpdate,
+    Release,
+    Repository,
+    SystemFacts,
+    UpdateFacts,
+    known,
+)
 from secscan.model import Observation, Reason, Severity
 from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited, MissingUpdate
 
 #: Distributions whose security updates come from a suite of their own, so that one without it gets none. Elsewhere
 #: (Red Hat and its like, SUSE, Alpine, Arch) they come from the same repositories as everything else.
 SEPARATE_SECURITY = frozenset({"debian", "devuan", "linuxmint", "pop", "ubuntu", "zorin"})
+
+#: Distributions without releases, by their id in os-release(5).
+ROLLING = frozenset({"arch", "opensuse-tumbleweed"})
+
+#: Whose repositories bring no advisories, so that their package managers know of no update that it is for security.
+WITHOUT_ERRATA = frozenset({"centos"})
 
 # --- Limits -------------------------------------------------------------------------------------------
 
@@ -89,18 +111,15 @@ class LastChangeLimits(Limits):
     )
 
 
-_Name = Annotated[str, Field(min_length=1, max_length=100)]
-
-
 class ForeignLimits(Limits):
-    allowed: frozenset[_Name] = Field(
+    allowed: frozenset[Name] = Field(
         default=frozenset(),
         description="Names of packages that may come from elsewhere; an asterisk at the end stands for any ending.",
     )
 
 
 class HeldLimits(Limits):
-    allowed: frozenset[_Name] = Field(
+    allowed: frozenset[Name] = Field(
         default=frozenset(),
         description="Names of packages that may be held; an asterisk at the end stands for any ending.",
     )
@@ -122,8 +141,9 @@ def end_of_life(
     """The operating system's release still gets security updates.
 
     Why: After its end of life nobody mends a release, while every flaw found in its successors is a hint how to
-    break into it. CISA calls such systems exceptionally dangerous (Product Security Bad Practices, 2024). Paid support
-    (ESM, EUS, ESU) counts where the host says that it takes part; free long-term support always counts.
+    break into it. The use of software without support is the first of CISA's Bad Practices, "dangerous", and "especially
+    egregious" where the Internet reaches it. Paid support (ESM, EUS, ESU) counts where the host says that it takes part;
+    free long-term support always counts.
 
     Fix: Move to a release that is supported (do-release-upgrade; on Debian, the release notes' chapter on upgrades;
     leapp on Red Hat), or install anew and move the service. Until then, cut the host off from all that does not need it.
@@ -136,7 +156,11 @@ def end_of_life(
     if ends is None:
         yield passed("{system} has no known end of life.", system=name)
     elif at.date() > ends:
-        yield failed("{system} got its last security updates on {date}.", system=name, date=str(ends))
+        yield failed(
+            "{system} got its last security updates on {date}; a release that still gets them is expected.",
+            system=name,
+            date=str(ends),
+        )
     else:
         yield passed("{system} gets security updates until {date}.", system=name, date=str(ends))
 
@@ -176,6 +200,11 @@ def _support(
 ) -> tuple[str, date | None] | Verdict:
     """The release's name and the last day on which this host gets security updates, or why neither is known."""
     release = known(system.release)
+    if release.id.lower() in ROLLING:
+        return not_applicable(
+            "{system} has no releases: it is updated for good, and patch.last-change tells whether it is.",
+            system=called(release),
+        )
     lifetime, as_of = dates.lifetime(release), dates.as_of(release)
     if lifetime is None or as_of is None:
         return unknown(
@@ -185,7 +214,8 @@ def _support(
             system=called(release),
         )
     ends = last_day(release, dates)
-    if is_stale(as_of, limits.table_days, at):
+    # Dates ahead are moved; of a release that had ended when the table was made, an old table still says so.
+    if is_stale(as_of, limits.table_days, at) and (ends is None or ends >= as_of.date()):
         return unknown(
             Reason.STALE_FEED,
             "The dates of end of life are of {date}, older than {days} days; by them {system} ends on {ends}. "
@@ -205,6 +235,7 @@ def _support(
 def critical_updates(
     system: Observation[SystemFacts],
     seen: Observation[PackageFacts],
+    updates: Observation[UpdateFacts],
     advisories: Advisories,
     dates: EndOfLife,
     limits: FeedLimits,
@@ -220,20 +251,20 @@ def critical_updates(
     Fix: Install the update (apt-get install --only-upgrade, dnf upgrade --security, zypper patch, apk upgrade) and restart
     what uses it; for a kernel, reboot.
     """
-    compared = compare(system.facts, seen.facts, advisories, limits, at)
+    compared = compare(system.facts, seen.facts, updates.facts, advisories, dates, limits, at)
     if isinstance(compared, Verdict):
         yield compared
         return
-    found = [u for u in fixable(compared) if gravity_of(u) >= Severity.HIGH]
+    found = [u for u in fixable(compared.missing) if gravity_of(u) >= Severity.HIGH]
     for update in found:
-        yield lacks(update)
-    gaps = list(blind_spots(system.facts, compared, dates, at))
-    yield from gaps
-    if not found and not gaps:
+        yield lacks(update, compared.command)
+    if compared.doubt is not None:
+        yield compared.doubt
+    elif not found:
         yield passed(
             "None of {count} packages lacks a critical or high security update, by the advisories of {date}.",
             count=len(seen.facts.packages),
-            date=day(advisories.as_of(system.facts)),
+            date=day(compared.as_of),
         )
 
 
@@ -241,6 +272,7 @@ def critical_updates(
 def other_updates(
     system: Observation[SystemFacts],
     seen: Observation[PackageFacts],
+    updates: Observation[UpdateFacts],
     advisories: Advisories,
     dates: EndOfLife,
     limits: FeedLimits,
@@ -255,20 +287,20 @@ def other_updates(
     Fix: Install the update with the next regular ones (apt-get upgrade, dnf upgrade --security, zypper patch, apk
     upgrade) and restart what uses it; for a kernel, reboot.
     """
-    compared = compare(system.facts, seen.facts, advisories, limits, at)
+    compared = compare(system.facts, seen.facts, updates.facts, advisories, dates, limits, at)
     if isinstance(compared, Verdict):
         yield compared
         return
-    found = [u for u in fixable(compared) if gravity_of(u) < Severity.HIGH]
+    found = [u for u in fixable(compared.missing) if gravity_of(u) < Severity.HIGH]
     for update in found:
-        yield lacks(update)
-    gaps = list(blind_spots(system.facts, compared, dates, at))
-    yield from gaps
-    if not found and not gaps:
+        yield lacks(update, compared.command)
+    if compared.doubt is not None:
+        yield compared.doubt
+    elif not found:
         yield passed(
             "None of {count} packages lacks a medium or lower security update, by the advisories of {date}.",
             count=len(seen.facts.packages),
-            date=day(advisories.as_of(system.facts)),
+            date=day(compared.as_of),
         )
 
 
@@ -276,6 +308,7 @@ def other_updates(
 def known_exploited(
     system: Observation[SystemFacts],
     seen: Observation[PackageFacts],
+    updates: Observation[UpdateFacts],
     advisories: Advisories,
     exploited: KnownExploited,
     dates: EndOfLife,
@@ -284,29 +317,29 @@ def known_exploited(
 ) -> Iterator[Verdict]:
     """No vulnerability that is known to be exploited is present.
 
-    Why: Of all published flaws few are ever used; these are (CISA's catalogue of known exploited vulnerabilities). US
-    agencies must mend each by the catalogue's date (Binding Operational Directive 22-01); what ransomware uses is due
-    sooner here. It fails as high until it is due, and as critical from then on. Flaws without a fix count as well.
+    Why: Of all published flaws few are ever used; these are (CISA's catalogue of known exploited vulnerabilities). The
+    catalogue gives each a date by which US agencies must mend it (Binding Operational Directives 22-01 and, since June
+    2026, 26-04); what ransomware uses is due sooner here. It fails as high until it is due, and as critical from then
+    on. Flaws without a fix count as well, and those that only a paid channel mends.
 
     Fix: Install the update today and restart what uses it; for a kernel, reboot. Where there is none, take the program
     out of service or cut it off. Then look for signs that somebody was there first.
     """
-    compared = compare(system.facts, seen.facts, advisories, limits, at)
+    compared = compare(system.facts, seen.facts, updates.facts, advisories, dates, limits, at)
     if isinstance(compared, Verdict):
         yield compared
         return
-    if is_stale(exploited.as_of, limits.feed_days, at):
-        yield stale_catalogue(exploited, limits.feed_days)
-        return
     found = False
-    for update in compared.missing:
+    for update in by_package(compared.missing):
         used = used_flaws(update, exploited)
         if used:
             found = True
-            yield exploited_verdict(update, used, limits, at)
-    gaps = list(blind_spots(system.facts, compared, dates, at))
-    yield from gaps
-    if not found and not gaps:
+            yield exploited_verdict(update, used, compared.command, limits, at)
+    if is_stale(exploited.as_of, limits.feed_days, at):
+        yield stale_catalogue(exploited, limits.feed_days)
+    elif compared.doubt is not None:
+        yield compared.doubt
+    elif not found:
         yield passed(
             "None of {count} packages has a flaw known to be exploited, by the catalogue of {date}.",
             count=len(seen.facts.packages),
@@ -318,6 +351,7 @@ def known_exploited(
 def exploit_likelihood(
     system: Observation[SystemFacts],
     seen: Observation[PackageFacts],
+    updates: Observation[UpdateFacts],
     advisories: Advisories,
     prediction: ExploitPrediction,
     dates: EndOfLife,
@@ -326,14 +360,14 @@ def exploit_likelihood(
 ) -> Iterator[Verdict]:
     """No vulnerability that is likely to be exploited soon is present.
 
-    Why: EPSS (FIRST) says from what is seen on the Internet how likely each flaw is to be used within 30 days. Most lie
-    far below one in a hundred, so what lies above one in ten comes before anything else, whatever its severity. Flaws
-    without a fix count as well. The baseline may set another limit.
+    Why: EPSS (FIRST) says from what is seen on the Internet how likely each flaw is to be used within 30 days. What lies
+    above one in ten comes before anything else, whatever its severity: a limit of secscan's own choice, and the baseline
+    may set another. Flaws without a fix count as well.
 
     Fix: Install these updates first and restart what uses them; for a kernel, reboot. Where there is no fix, cut the
     program off from strangers.
     """
-    compared = compare(system.facts, seen.facts, advisories, limits, at)
+    compared = compare(system.facts, seen.facts, updates.facts, advisories, dates, limits, at)
     if isinstance(compared, Verdict):
         yield compared
         return
@@ -347,24 +381,26 @@ def exploit_likelihood(
         )
         return
     found = False
-    for update in compared.missing:
+    for update in by_package(compared.missing):
         rated = {f: prediction.probability.get(f.id, 0.0) for f in update.flaws}
         likely = sorted((f for f in rated if 100 * rated[f] > limits.percent), key=lambda f: -rated[f])
         if likely:
             found = True
+            told: dict[str, Any] = {
+                **facts_of(update, compared.command),
+                "flaws": listed(f.id for f in likely),
+                "percent": f"{100 * rated[likely[0]]:.1f}",
+                "most": limits.percent,
+            }
             yield failed(
                 "{package} {installed} has {flaws}; the likeliest is used within 30 days with a probability of "
-                "{percent} %, and at most {most} % are expected.",
-                object=short(update.package),
-                package=short(update.package),
-                installed=short(update.installed),
-                flaws=listed(f.id for f in likely),
-                percent=f"{100 * rated[likely[0]]:.1f}",
-                most=limits.percent,
+                "{percent} %, and at most {most} % are expected (fix: {fixed}).",
+                object=identity(update.package),
+                **told,
             )
-    gaps = list(blind_spots(system.facts, compared, dates, at))
-    yield from gaps
-    if not found and not gaps:
+    if compared.doubt is not None:
+        yield compared.doubt
+    elif not found:
         yield passed(
             "None of {count} packages has a flaw likelier than {most} %, by the predictions of {date}.",
             count=len(seen.facts.packages),
@@ -377,8 +413,9 @@ def exploit_likelihood(
 def overdue(
     system: Observation[SystemFacts],
     seen: Observation[PackageFacts],
+    updates: Observation[UpdateFacts],
     advisories: Advisories,
-    exploited: KnownExploited,
+    exploited: KnownExploited | None,
     dates: EndOfLife,
     limits: OverdueLimits,
     at: datetime,
@@ -386,54 +423,53 @@ def overdue(
     """No security update is missing for longer than the baseline allows.
 
     Why: That an update of yesterday is missing tells nothing; that one of last spring is missing tells that nobody
-    installs updates here. Days count from the advisory, not from when it was noticed: 15 for critical and 30 for high
-    ones (as in Binding Operational Directive 19-02), 90 for all others. Where the flaw is known to be exploited, the
-    date of that catalogue holds if it is earlier.
+    installs updates here. Days count from the advisory of each flaw, not from when it was noticed: 15 for critical and 30
+    for high ones, 90 for all others. The first two are those of CISA's Binding Operational Directive 19-02 of 2019; its
+    successor of June 2026 (26-04) counts by the risk and is stricter where it is high. Where the flaw is known to be
+    exploited, the date of that catalogue holds if it is earlier; without the catalogue nothing that is missing passes.
 
     Fix: Install the update, then find out why it was not: automatic updates, a window that never came, a package that
     is held, a mirror that is frozen.
     """
-    compared = compare(system.facts, seen.facts, advisories, limits, at)
+    compared = compare(system.facts, seen.facts, updates.facts, advisories, dates, limits, at)
     if isinstance(compared, Verdict):
         yield compared
         return
-    if is_stale(exploited.as_of, limits.feed_days, at):
-        yield stale_catalogue(exploited, limits.feed_days)
-        return
-    late: list[MissingUpdate] = []
-    undated: list[MissingUpdate] = []
-    for update in fixable(compared):
+    missing = fixable(compared.missing)
+    found = False
+    for update in missing:
         due = due_date(update, exploited, limits)
         if due is not None and at.date() > due:
-            late.append(update)
+            found = True
             yield failed(
-                "{package} {installed} was due for {fixed} on {due}: {flaws}.",
-                object=short(update.package),
+                "{package} {installed} was due for {fixed} on {due}: {flaws}. Run: {fix}",
+                object=identity(update.package),
                 severity=min(max(gravity_of(update), Severity.MEDIUM), Severity.HIGH),
-                package=short(update.package),
-                installed=short(update.installed),
-                fixed=short(update.fixed),
                 due=str(due),
-                flaws=mends(update),
+                **facts_of(update, compared.command),
             )
-        elif update.published is None:
-            undated.append(update)
-    for update in undated:
+        elif due is None or update.published is None:
+            found = True
+            yield unknown(
+                Reason.NOT_COLLECTED,
+                "{package} {installed} lacks {fixed}; no advisory says since when.",
+                object=identity(update.package),
+                due=str(due or ""),
+                **facts_of(update, compared.command),
+            )
+    if compared.doubt is not None:
+        yield compared.doubt
+    elif missing and exploited is None:
         yield unknown(
             Reason.NOT_COLLECTED,
-            "{package} {installed} lacks {fixed}; no advisory says since when.",
-            object=short(update.package),
-            package=short(update.package),
-            installed=short(update.installed),
-            fixed=short(update.fixed),
+            "Updates are missing, and whether they are due at once is not known: the catalogue of known exploited "
+            "vulnerabilities was not imported. Bring CISA's known_exploited_vulnerabilities.json and run: "
+            "secscan feeds import FILE",
         )
-    gaps = list(blind_spots(system.facts, compared, dates, at))
-    yield from gaps
-    if not late and not undated and not gaps:
-        yield passed(
-            "No security update is overdue, by the advisories of {date}.",
-            date=day(advisories.as_of(system.facts)),
-        )
+    elif missing and exploited is not None and is_stale(exploited.as_of, limits.feed_days, at):
+        yield stale_catalogue(exploited, limits.feed_days)
+    elif not found:
+        yield passed("No security update is overdue, by the advisories of {date}.", date=day(compared.as_of))
 
 
 @check("patch.updates-offered", severity=Severity.HIGH)
@@ -454,22 +490,21 @@ def updates_offered(
     Fix: Look where its packages come from (apt-cache policy, dnf repolist -v, zypper lr -u) and when that mirror was last
     synchronised; on an end-of-life release, no mirror helps.
     """
-    compared = compare(system.facts, seen.facts, advisories, limits, at)
+    compared = compare(system.facts, seen.facts, updates.facts, advisories, None, limits, at)
     if isinstance(compared, Verdict):
         yield compared
         return
     pending = known(updates.facts.pending)
     held = () if isinstance(seen.facts.held, Gap) else seen.facts.held
     until = updates.observed_at.date() - timedelta(days=limits.grace_days)
-    as_of = advisories.as_of(system.facts)
     expected: list[MissingUpdate] = []
     undated: list[MissingUpdate] = []
-    for update in fixable(compared):
-        if update.awaits_reboot or set(update.binaries) <= set(held):
+    for update in compared.missing:
+        if not update.fixed or update.awaits_reboot or set(update.binaries) <= set(held):
             continue
         if update.published is not None:
             expected += [update] if update.published <= until else []
-        elif as_of is not None and as_of.date() <= until:
+        elif compared.as_of.date() <= until:
             # Without a date it was published before the feed was made, at the latest.
             expected.append(update)
         else:
@@ -485,14 +520,14 @@ def updates_offered(
             lacking=len(lacking),
             packages=listed(u.package for u in lacking),
         )
+    elif compared.doubt is not None:
+        yield compared.doubt
     elif unsure:
         yield unknown(
             Reason.NOT_COLLECTED,
             "Not offered, and no advisory says since when they should be: {packages}.",
             packages=listed(u.package for u in unsure),
         )
-    elif compared.undecided:
-        yield uncompared(compared)
     else:
         yield passed("It offers all of the {count} updates that it should.", count=len(expected))
 
@@ -501,33 +536,47 @@ def updates_offered(
 
 
 @check("patch.pending-security", severity=Severity.HIGH)
-def pending_security(seen: Observation[UpdateFacts]) -> Iterator[Verdict]:
+def pending_security(system: Observation[SystemFacts], seen: Observation[UpdateFacts]) -> Iterator[Verdict]:
     """The host's own package manager has no security update waiting.
 
     Why: The host knows what it lacks and has not installed it. This needs no imported advisories; it knows only what
-    the host's own lists say, and how old those are is another rule's matter (patch.metadata-age).
+    the host's own lists say, and how old those are is another rule's matter (patch.metadata-age). Where the repositories
+    do not tell which updates are for security (CentOS), any update that waits leaves the rule unknown.
 
     Fix: Install them (unattended-upgrade; dnf upgrade --security; zypper patch --category security; apk upgrade; on Windows,
     the updates it lists), and have them installed by themselves from now on.
     """
     pending = known(seen.facts.pending)
-    waiting = [update for update in pending if update.security is True]
-    unread = [update for update in pending if isinstance(update.security, Gap)]
-    for update in waiting:
+    waiting: dict[str, PendingUpdate] = {}
+    for update in pending:
+        if update.security is True:
+            # One package of several architectures waits once.
+            waiting.setdefault(identity(update.name), update)
+    for name, update in waiting.items():
         yield failed(
-            "{package} {installed} waits for {candidate} from {origin}.",
-            object=short(update.name),
+            "{package} {installed} waits for {candidate} from {origin}; no security update is expected to wait.",
+            object=name,
             package=short(update.name),
             installed=short(update.installed or "-"),
             candidate=short(update.candidate),
             origin=short(update.origin or "-"),
         )
+    release = system.facts.release
+    silent = isinstance(release, Gap) or release.id.lower() in WITHOUT_ERRATA
+    unread = sorted(
+        {
+            update.name
+            for update in pending
+            if isinstance(update.security, Gap) or (silent and update.security is False)
+        }
+        - {update.name for update in waiting.values()}
+    )
     if unread:
         yield unknown(
             Reason.NOT_COLLECTED,
             "Of {count} pending updates it could not be told whether they are for security: {packages}.",
             count=len(unread),
-            packages=listed(update.name for update in unread),
+            packages=listed(unread),
         )
     elif not waiting:
         yield passed("Of {count} pending updates none is for security.", count=len(pending))
@@ -550,7 +599,8 @@ def metadata_age(seen: Observation[UpdateFacts], limits: MetadataLimits) -> Iter
         limits.days,
         passed("The package lists were fetched on {date}.", date=day(fetched)),
         failed(
-            "The package lists were fetched on {date}, more than {days} days before the host was looked at.",
+            "The package lists were fetched on {date}, more than {days} days before the host was looked at. "
+            "Look why it fetches none.",
             date=day(fetched),
             days=limits.days,
         ),
@@ -589,7 +639,7 @@ def security_repository(
 
     Why: Debian, Ubuntu and their like publish security updates in a suite of their own; a host whose sources leave it
     out gets none until the next point release, and says that nothing is pending. Elsewhere they come from the same
-    repositories as everything else, and having none at all is what fails.
+    repositories as everything else: having none at all is what fails, and having only those of other makers is unknown.
 
     Fix: Add it to the sources (Debian: deb http://security.debian.org/debian-security CODENAME-security main, or the
     mirror's copy of it; Ubuntu: CODENAME-security), on Red Hat register the host or enable the base repositories.
@@ -600,25 +650,69 @@ def security_repository(
     release = known(system.facts.release)
     repositories = known(seen.facts.repositories)
     security = [r for r in repositories if r.security is True]
-    if security:
-        yield passed("Security updates come from {repository}.", repository=short(_place(security[0])))
-    elif not repositories:
-        yield failed("No package repository is configured.")
+    fitting = [r for r in security if not _is_of_another_release(r, release)]
+    if not repositories:
+        yield failed("No package repository is configured; one that brings security updates is expected.")
     elif release.id in SEPARATE_SECURITY and release.version:
-        for repository in repositories:
-            known(repository.security)
-        yield failed(
-            "None of {count} repositories brings security updates: {repositories}.",
-            count=len(repositories),
-            repositories=listed(_place(r) for r in repositories),
-        )
-    else:
+        if fitting:
+            yield passed("Security updates come from {repository}.", repository=short(_place(fitting[0])))
+        elif security:
+            yield failed(
+                "Security updates come from {repository}, which is of another release; one of {system} is expected.",
+                repository=short(_place(security[0])),
+                system=called(release),
+            )
+        else:
+            for repository in repositories:
+                known(repository.security)
+            yield failed(
+                "None of {count} repositories brings security updates: {repositories}; one that does is expected.",
+                count=len(repositories),
+                repositories=listed(_place(r) for r in repositories),
+            )
+    elif _has_own(release, repositories):
         # Also Debian's unstable, which has no version: its security updates come with all others.
         yield passed(
             "{system} gets security updates from its ordinary repositories: {repositories}.",
             system=called(release),
             repositories=listed(_place(r) for r in repositories),
         )
+    else:
+        yield unknown(
+            Reason.NOT_COLLECTED,
+            "It can't be told whether any of {count} repositories is one of {system}'s own: {repositories}.",
+            count=len(repositories),
+            system=called(release),
+            repositories=listed(_place(r) for r in repositories),
+        )
+
+
+def _is_of_another_release(repository: Repository, release: Release) -> bool:
+    """Debian's and Ubuntu's suites bear the code name: ``bullseye-security`` on bookworm brings nothing of use."""
+    named_after = re.split(r"[-/]", repository.suite)[0]
+    return (
+        release.id in ("debian", "ubuntu")
+        and bool(release.codename and named_after)
+        and named_after != release.codename
+        and named_after not in ("stable", "oldstable", "oldoldstable")
+    )
+
+
+#: Where security updates come from, in ids or addresses: of Enterprise Linux the base, of Alpine the main repository.
+_OWN = {
+    **dict.fromkeys(
+        ("almalinux", "centos", "ol", "rhel", "rocky"), r"baseos|base\b|server-rpms|ol\d+_latest"
+    ),
+    "alpine": r"/main/?$",
+}
+
+
+def _has_own(release: Release, repositories: Iterable[Repository]) -> bool:
+    """Whether one of them is the distribution's; of distributions whose repositories are not known, any may be."""
+    mark = _OWN.get(release.id)
+    return mark is None or any(
+        re.search(mark, text, re.IGNORECASE) for r in repositories for text in (r.suite, r.address)
+    )
 
 
 @check("patch.automatic-updates", severity=Severity.LOW)
@@ -636,7 +730,7 @@ def automatic_updates(seen: Observation[UpdateFacts]) -> Iterator[Verdict]:
     if known(seen.facts.automatic):
         yield passed("Security updates install themselves.")
     else:
-        yield failed("Automatic updates are off.")
+        yield failed("Automatic updates are off; security updates are expected to install themselves.")
 
 
 # --- What is installed and not in use yet -----------------------------------------------------------------
@@ -649,16 +743,19 @@ def reboot(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     Why: Updates of the kernel, the C library and the init system are in use only after a reboot; until then the flaw is
     open, while every list says that it is mended.
 
-    Fix: Reboot in the next window. Where windows are rare, ask for live patching (Livepatch, kpatch, kGraft).
+    Fix: Reboot in the next window. Where windows are rare, ask for live patching (Livepatch, kpatch).
     """
     if not known(seen.facts.reboot_required):
         yield passed("It does not ask for a reboot.")
         return
     by = () if isinstance(seen.facts.reboot_packages, Gap) else seen.facts.reboot_packages
     if by:
-        yield failed("It asks for a reboot, because of {packages}.", packages=listed(by))
+        yield failed(
+            "It asks for a reboot, because of {packages}; until then their updates are not in use. Reboot.",
+            packages=listed(by),
+        )
     else:
-        yield failed("It asks for a reboot.")
+        yield failed("It asks for a reboot; until then updates that are installed are not in use. Reboot.")
 
 
 @check("patch.running-kernel", severity=Severity.MEDIUM)
@@ -690,12 +787,15 @@ def running_kernel(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     newest = _newest(running, installed)
     if newest is not None and age_key(newest.release) > age_key(running):
         yield failed(
-            "The kernel {running} runs; installed is {newest}.",
+            "The kernel {running} runs; installed is {newest}, which is expected to run. Reboot.",
             running=short(running),
             newest=short(newest.release),
         )
     elif is_rescue(running):
-        yield failed("A rescue kernel runs: {running}.", running=short(running))
+        yield failed(
+            "A rescue kernel runs: {running}; an ordinary one is expected. Reboot into it.",
+            running=short(running),
+        )
     elif itself is None:
         yield unknown(
             Reason.CONTRADICTORY,
@@ -720,7 +820,7 @@ def outdated_programs(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     programs = known(seen.facts.outdated_programs)
     if programs:
         yield failed(
-            "{count} programs run on files that were replaced: {programs}.",
+            "{count} programs run on files that were replaced: {programs}. Restart them.",
             count=len(programs),
             programs=listed(programs),
         )
@@ -742,10 +842,10 @@ def foreign_packages(seen: Observation[PackageFacts], limits: ForeignLimits) -> 
     from a repository, if need be one of your own.
     """
     foreign = known(seen.facts.foreign)
-    others = [name for name in foreign if not _is_allowed(name, limits.allowed)]
+    others = [name for name in foreign if not named(name, limits.allowed)]
     if others:
         yield failed(
-            "{count} packages come from no configured repository: {packages}.",
+            "{count} packages come from no configured repository and get no updates: {packages}.",
             count=len(others),
             packages=listed(others),
         )
@@ -768,9 +868,13 @@ def held_packages(seen: Observation[PackageFacts], limits: HeldLimits) -> Iterat
     or write down why it must stay and when that ends.
     """
     held = known(seen.facts.held)
-    others = [name for name in held if not _is_allowed(name, limits.allowed)]
+    others = [name for name in held if not named(name, limits.allowed)]
     if others:
-        yield failed("{count} packages are held: {packages}.", count=len(others), packages=listed(others))
+        yield failed(
+            "{count} packages are held and get no updates: {packages}.",
+            count=len(others),
+            packages=listed(others),
+        )
     elif held:
         yield passed("All {count} packages that are held are allowed to be.", count=len(held))
     else:
@@ -785,7 +889,7 @@ def clock(seen: Observation[SystemFacts], limits: ClockLimits) -> Iterator[Verdi
     """The host's clock is right.
 
     Why: Logs of hosts whose clocks differ can't be put in order after a break-in, certificates and package lists are taken
-    for expired or not, and Kerberos lets nobody in (RFC 4120 suggests five minutes at most). It is compared with the
+    for expired or not, and Kerberos lets nobody in (by default from five minutes on; RFC 4120, section 8.2). It is compared with the
     scanner's clock, to the next five seconds.
 
     Fix: Keep it by the network (timedatectl set-ntp true, chrony; on Windows, w32tm), from servers inside where there is
@@ -815,7 +919,7 @@ def clock_synchronised(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     if known(seen.facts.clock_synchronised):
         yield passed("It keeps its clock by the network.")
     else:
-        yield failed("It does not keep its clock by the network.")
+        yield failed("It does not keep its clock by the network; a time service is expected.")
 
 
 # --- Kernels ------------------------------------------------------------------------------------------------------
@@ -843,10 +947,6 @@ def _recent(observed_at: datetime, then: datetime, days: int, good: Verdict, bad
             date=day(then),
         )
     return bad if observed_at - then > timedelta(days=days) else good
-
-
-def _is_allowed(name: str, allowed: Iterable[str]) -> bool:
-    return any(name.startswith(a[:-1]) if a.endswith("*") else name == a for a in allowed)
 
 
 def _place(repository: Repository) -> str:

@@ -93,6 +93,8 @@ class Check:
     #: Parameter name -> type of everything else: Limits, datetime, Host, Service, Agency, reference data.
     asks: Mapping[str, type]
     source: str
+    #: Parameters that ask for reference data and do without it, where nobody has imported any: they are None then.
+    optional: frozenset[str] = frozenset()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Verdict]:
         return self.function(*args, **kwargs)
@@ -128,8 +130,10 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
         if not CHECK_ID.fullmatch(id):
             raise CheckDefinitionError(f"{where}: the id must read family.some-property, in lower case")
         claim, why, fix = _documentation(inspect.getdoc(function) or "", where)
-        observes, asks = _inputs(function, where)
-        return Check(id, severity, function, claim, why, fix, observes, asks, f"{function.__module__}")
+        observes, asks, optional = _inputs(function, where)
+        return Check(
+            id, severity, function, claim, why, fix, observes, asks, f"{function.__module__}", optional
+        )
 
     return define
 
@@ -146,15 +150,22 @@ def _documentation(text: str, where: str) -> tuple[str, str, str]:
     return claim, why, fix
 
 
-def _inputs(function: CheckFunction, where: str) -> tuple[dict[str, type[Facts]], dict[str, type]]:
+def _inputs(
+    function: CheckFunction, where: str
+) -> tuple[dict[str, type[Facts]], dict[str, type], frozenset[str]]:
     observes: dict[str, type[Facts]] = {}
     asks: dict[str, type] = {}
+    optional: set[str] = set()
     hints = typing.get_type_hints(function)
     for name in inspect.signature(function).parameters:
         hint = hints.get(name)
         facts = typing.get_args(hint)[0] if typing.get_origin(hint) is Observation else None
+        reference = next((kind for kind in REFERENCES if hint == kind | None), None)
         if facts is not None:
             observes[name] = facts
+        elif reference is not None:
+            asks[name] = reference
+            optional.add(name)
         elif isinstance(hint, type) and (
             hint in (datetime, Host, Service, Agency) or hint in REFERENCES or issubclass(hint, Limits)
         ):
@@ -170,4 +181,4 @@ def _inputs(function: CheckFunction, where: str) -> tuple[dict[str, type[Facts]]
         )
     if len({kind.level for kind in observes.values()}) > 1:
         raise CheckDefinitionError(f"{where}: all kinds it observes must be about the same level of target")
-    return observes, asks
+    return observes, asks, frozenset(optional)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
-from secscan.facts import PackageFacts, Release, SystemFacts
+from secscan.facts import Gap, PackageFacts, Reading, Release, Repository, SystemFacts
 from secscan.model import Severity, Text
 
 # --- What a host lacks ----------------------------------------------------------------------------------
@@ -25,6 +25,8 @@ class Flaw:
 
     id: str
     severity: Severity | None = None
+    #: When the oldest advisory that names it was published; None where the feed has no dates.
+    published: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,19 @@ class Comparison:
     undecided: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of how much of a host the imported advisories speak, and until when."""
+
+    #: Until when it is known what the host lacks: of all that is needed for it, the oldest. None where no imported feed
+    #: speaks of its release.
+    as_of: datetime | None
+    #: Repositories, components, channels or packages of the host that no imported feed is about, sorted.
+    uncovered: tuple[str, ...] = ()
+    #: Why it can't be told what the host gets its packages from.
+    unread: Gap | None = None
+
+
 class Advisories(ABC):
     """What distributors say of flaws in their own packages. Only a distribution's own data counts for it."""
 
@@ -71,8 +86,10 @@ class Advisories(ABC):
     )
 
     @abstractmethod
-    def as_of(self, system: SystemFacts) -> datetime | None:
-        """The instant until which it is known what this release lacks; None where no imported feed speaks of it.
+    def coverage(
+        self, packages: PackageFacts, system: SystemFacts, repositories: Reading[tuple[Repository, ...]]
+    ) -> Coverage:
+        """Whether all that the host gets packages from is spoken of. Packages that come from nowhere are left out.
 
         ``system.release`` has been read; a Gap there never gets here.
         """

@@ -20,6 +20,7 @@ from secscan.facts import (
     Package,
     PackageFacts,
     PendingUpdate,
+    Reading,
     Release,
     Repository,
     SystemFacts,
@@ -29,6 +30,7 @@ from secscan.model import HostTarget, Observation, Outcome, Reason, Severity
 from secscan.reference import (
     Advisories,
     Comparison,
+    Coverage,
     EndOfLife,
     Exploitation,
     ExploitPrediction,
@@ -152,10 +154,14 @@ class Advised(Advisories):
     updates: tuple[MissingUpdate, ...] = ()
     undecided: tuple[str, ...] = ()
     made: datetime | None = AT
+    uncovered: tuple[str, ...] = ()
 
-    def as_of(self, system: SystemFacts) -> datetime | None:
+    def coverage(
+        self, packages: PackageFacts, system: SystemFacts, repositories: Reading[tuple[Repository, ...]]
+    ) -> Coverage:
         assert not isinstance(system.release, Gap)
-        return self.made
+        unread = repositories if isinstance(repositories, Gap) else None
+        return Coverage(self.made, self.uncovered, unread)
 
     def compare(self, packages: PackageFacts, system: SystemFacts) -> Comparison:
         return Comparison(
@@ -229,6 +235,8 @@ class Case:
     limits: dict[str, Any] = field(default_factory=dict)
     #: The look at the host.
     looked: datetime = AT
+    #: Reference data that was not imported, and that the check does without.
+    without: tuple[type, ...] = ()
 
 
 def verdicts(case: Case) -> list[Verdict] | NotSeen:
@@ -249,6 +257,8 @@ def verdicts(case: Case) -> list[Verdict] | NotSeen:
             asked[name] = wanted(**case.limits)
         else:
             asked[name] = AT if wanted is datetime else world[wanted]
+        if name in case.check.optional and wanted in case.without:
+            asked[name] = None
     try:
         return list(case.check(**asked))
     except NotSeen as e:
@@ -274,7 +284,13 @@ PAID = linux(release=msgspec.structs.replace(BOOKWORM, support="esm"))
 LIFETIMES = [
     Case(EOL, "long", [], PASS, "Debian 12 (bookworm) gets security updates until 2029-02-25"),
     Case(EOL, "its last day", [ends(TODAY)], PASS),
-    Case(EOL, "the day after", [ends(TODAY - DAY)], FAIL, "got its last security updates on 2026-05-31"),
+    Case(
+        EOL,
+        "the day after",
+        [ends(TODAY - DAY)],
+        FAIL,
+        "got its last security updates on 2026-05-31; a release",
+    ),
     Case(EOL, "no end", [ends(None)], PASS, "no known end"),
     Case(EOL, "paid for, not this host", [ends(TODAY - DAY, TODAY)], FAIL),
     Case(EOL, "paid for", [PAID, ends(TODAY - DAY, TODAY)], PASS, "until 2026-06-01"),
@@ -284,6 +300,26 @@ LIFETIMES = [
     Case(EOL, "Windows", [windows(), ends(TODAY - DAY)], FAIL),
     Case(EOL, "no such release", [Dates(None)], UNKNOWN, "secscan feeds import", reason=Reason.NOT_COLLECTED),
     Case(EOL, "release unread", [linux(release=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
+    Case(
+        EOL,
+        "a rolling release",
+        [linux(release=Release(id="arch", name="Arch Linux"))],
+        NOT_APPLICABLE,
+        "Arch Linux has",
+    ),
+    Case(
+        EOL,
+        "stale table, over when it was made",
+        [Dates(Lifetime("Debian 12 (bookworm)", TODAY - 500 * DAY), AT - 401 * DAY)],
+        FAIL,
+    ),
+    Case(
+        EOL,
+        "stale table, over since",
+        [Dates(Lifetime("Debian 12 (bookworm)", TODAY - 401 * DAY), AT - 401 * DAY)],
+        UNKNOWN,
+        reason=Reason.STALE_FEED,
+    ),
     Case(EOL, "old table", [Dates(made=AT - 400 * DAY)], PASS),
     Case(
         EOL,
@@ -316,7 +352,6 @@ def _by_advisories() -> list[Case]:
     """What all of these share: no feed, a stale one, and a host that they can't speak of."""
     cases = []
     for check in BY_ADVISORIES:
-        many = advised(update(), made=AT - 14 * DAY - SECOND)
         cases += [
             Case(check, "nothing missing", [], PASS),
             Case(
@@ -326,10 +361,41 @@ def _by_advisories() -> list[Case]:
             Case(
                 check,
                 "stale feed",
-                [many],
+                [advised(made=AT - 14 * DAY - SECOND)],
                 UNKNOWN,
-                "of 2026-05-18, older than 14 days; by them 1 packages lack",
+                "of 2026-05-18, older than 14 days; by them 0 packages lack",
                 reason=Reason.STALE_FEED,
+            ),
+            Case(
+                check,
+                "not covered",
+                [advised(uncovered=("appstream", "epel"))],
+                UNKNOWN,
+                "Of appstream, epel no imported advisories speak",
+                reason=Reason.NOT_COLLECTED,
+            ),
+            Case(
+                check,
+                "not covered in part",
+                [advised(uncovered=("appstream", "epel"))],
+                UNKNOWN,
+                "Of appstream no imported",
+                limits={"unadvised": {"ep*"}},
+            ),
+            Case(
+                check,
+                "looked after otherwise",
+                [advised(uncovered=("appstream", "epel"))],
+                PASS,
+                limits={"unadvised": {"ep*", "appstream"}},
+            ),
+            Case(
+                check,
+                "sources unread",
+                [kept(repositories=UNREAD)],
+                UNKNOWN,
+                "permission denied",
+                reason=Reason.UNREADABLE,
             ),
             Case(check, "feed, limit", [advised(made=AT - 2 * DAY)], UNKNOWN, limits={"feed_days": 1}),
             Case(check, "uncompared", [advised(undecided=("odd",))], UNKNOWN, "odd", reason=Reason.UNPARSED),
@@ -384,7 +450,7 @@ UPDATES = [
         "critical",
         [rated(LOW, CRITICAL)],
         FAIL,
-        "openssl 1.0 (openssl) is older than its fix 2.0 of 2026-05-02: CVE-2026-2, CVE-2026-1.",
+        "openssl 1.0 (openssl) is older than its fix 2.0 of 2026-05-02: CVE-2026-2, CVE-2026-1. Run: apt upgrade openssl",
         CRITICAL,
         object="openssl",
     ),
@@ -405,7 +471,7 @@ UPDATES = [
         "a kernel that waits",
         [rated(HIGH, awaits_reboot=True)],
         FAIL,
-        "openssl 2.0 is installed and 1.0 runs until a reboot: CVE-2026-1.",
+        "openssl 2.0 is installed and 1.0 runs until a reboot: CVE-2026-1. Reboot.",
         HIGH,
         object="openssl",
     ),
@@ -519,7 +585,7 @@ IN_USE = [
     Case(
         USED,
         "stale catalogue",
-        [advised(update("openssl", flaw())), catalogue(AT - 14 * DAY - SECOND, CVE_2026_1=EXPLOITED)],
+        [catalogue(AT - 14 * DAY - SECOND, CVE_2026_1=EXPLOITED)],
         UNKNOWN,
         "known exploited vulnerabilities is of 2026-05-18, older than 14 days",
         reason=Reason.STALE_FEED,
@@ -581,7 +647,7 @@ OVERDUE = [
         "critical, overdue",
         [since(16, CRITICAL)],
         FAIL,
-        "openssl 1.0 was due for 2.0 on 2026-05-31: CVE-2026-1.",
+        "openssl 1.0 was due for 2.0 on 2026-05-31: CVE-2026-1. Run: apt upgrade openssl",
         HIGH,
         object="openssl",
     ),
@@ -631,7 +697,53 @@ OVERDUE = [
         severity=HIGH,
         object="openssl",
     ),
-    Case(LATE, "stale catalogue", [catalogue(AT - 15 * DAY)], UNKNOWN, reason=Reason.STALE_FEED),
+    Case(
+        LATE, "stale catalogue", [since(0, LOW), catalogue(AT - 15 * DAY)], UNKNOWN, reason=Reason.STALE_FEED
+    ),
+    Case(LATE, "stale catalogue, nothing missing", [catalogue(AT - 15 * DAY)], PASS),
+    Case(LATE, "no catalogue, nothing missing", [], PASS, without=(KnownExploited,)),
+    Case(
+        LATE,
+        "no catalogue, something missing",
+        [since(0, LOW)],
+        UNKNOWN,
+        "was not imported",
+        reason=Reason.NOT_COLLECTED,
+        without=(KnownExploited,),
+    ),
+    Case(
+        LATE,
+        "a grave flaw of yesterday beside a mild one of spring",
+        [
+            advised(
+                update(
+                    "openssl",
+                    Flaw("CVE-2026-1", LOW, TODAY - 80 * DAY),
+                    Flaw("CVE-2026-2", CRITICAL, TODAY - DAY),
+                    published=TODAY - 80 * DAY,
+                )
+            )
+        ],
+        PASS,
+    ),
+    Case(
+        LATE,
+        "a grave flaw is overdue beside a mild one",
+        [
+            advised(
+                update(
+                    "openssl",
+                    Flaw("CVE-2026-1", LOW, TODAY - 80 * DAY),
+                    Flaw("CVE-2026-2", CRITICAL, TODAY - 16 * DAY),
+                    published=TODAY - 80 * DAY,
+                )
+            )
+        ],
+        FAIL,
+        "on 2026-05-31",
+        HIGH,
+        object="openssl",
+    ),
 ]
 
 # --- What the package manager offers ----------------------------------------------------------------------
@@ -777,19 +889,27 @@ SOURCES, AUTO = checks.security_repository, checks.automatic_updates
 OWN_WORDS = [
     Case(WAITS, "nothing", [], PASS, "Of 0 pending"),
     Case(WAITS, "others", [offers(pending("vim", security=False))], PASS, "Of 1 pending"),
-    Case(WAITS, "one", [offers(pending("vim"))], FAIL, "vim 1.0 waits for 2.0 from Mirror.", object="vim"),
+    Case(WAITS, "one", [offers(pending("vim"))], FAIL, "vim 1.0 waits for 2.0 from Mirror; no", object="vim"),
     Case(
         WAITS,
         "one that is new",
         [offers(pending("vim", old="", origin=""))],
         FAIL,
-        "vim - waits for 2.0 from -.",
+        "vim - waits for 2.0 from -; no",
         object="vim",
     ),
     Case(
         WAITS,
         "one that can't be told",
         [offers(pending("vim", security=UNREAD))],
+        UNKNOWN,
+        "vim",
+        reason=Reason.NOT_COLLECTED,
+    ),
+    Case(
+        WAITS,
+        "where repositories tell nothing",
+        [linux(release=Release(id="centos", version="7")), offers(pending("vim", security=False))],
         UNKNOWN,
         "vim",
         reason=Reason.NOT_COLLECTED,
@@ -854,6 +974,27 @@ OWN_WORDS = [
         "debian gets",
     ),
     Case(SOURCES, "release unread", [linux(release=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
+    Case(
+        SOURCES,
+        "of another release",
+        [kept(repositories=(repository("bullseye-security", security=True),))],
+        FAIL,
+        "bullseye-security, which is of another release; one of Debian GNU/Linux 12 (bookworm) is expected",
+    ),
+    Case(
+        SOURCES,
+        "by the name stable",
+        [kept(repositories=(repository("stable-security", security=True),))],
+        PASS,
+    ),
+    Case(
+        SOURCES,
+        "only another maker's",
+        [linux(release=ROCKY), kept(repositories=(repository("epel"),))],
+        UNKNOWN,
+        "one of Rocky Linux 9.4 (Blue Onyx)'s own",
+        reason=Reason.NOT_COLLECTED,
+    ),
     Case(SOURCES, "Windows", [windows(), kept(repositories=UNREAD)], NOT_APPLICABLE),
     Case(AUTO, "on", [], PASS),
     Case(AUTO, "off", [kept(automatic=False)], FAIL),
@@ -873,16 +1014,20 @@ def runs(running: str, *kernels: Kernel | str) -> SystemFacts:
 
 IN_FORCE = [
     Case(REBOOT, "not asked for", [], PASS),
-    Case(REBOOT, "asked for", [linux(reboot_required=True)], FAIL, "It asks for a reboot."),
+    Case(REBOOT, "asked for", [linux(reboot_required=True)], FAIL, "It asks for a reboot; until"),
     Case(
         REBOOT,
         "by whom",
         [linux(reboot_required=True, reboot_packages=("libc6", "linux-image"))],
         FAIL,
-        "because of libc6, linux-image.",
+        "because of libc6, linux-image; until",
     ),
     Case(
-        REBOOT, "by whom unread", [linux(reboot_required=True, reboot_packages=UNREAD)], FAIL, "for a reboot."
+        REBOOT,
+        "by whom unread",
+        [linux(reboot_required=True, reboot_packages=UNREAD)],
+        FAIL,
+        "for a reboot; until",
     ),
     Case(REBOOT, "unread", [linux(reboot_required=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
     Case(REBOOT, "Windows", [windows(reboot_required=True)], FAIL),
@@ -984,7 +1129,7 @@ REST = [
         "one",
         [installed(foreign=("agent",))],
         FAIL,
-        "1 packages come from no configured repository: agent.",
+        "1 packages come from no configured repository and get no updates: agent.",
     ),
     Case(FOREIGN, "allowed", [installed(foreign=("agent",))], PASS, "All 1", limits={"allowed": {"agent"}}),
     Case(
@@ -1012,7 +1157,7 @@ REST = [
     ),
     Case(FOREIGN, "unread", [installed(foreign=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
     Case(HELD, "none", [], PASS, "No package is held."),
-    Case(HELD, "one", [installed(held=("nginx",))], FAIL, "1 packages are held: nginx."),
+    Case(HELD, "one", [installed(held=("nginx",))], FAIL, "1 packages are held and get no updates: nginx."),
     Case(HELD, "allowed", [installed(held=("nginx",))], PASS, "All 1", limits={"allowed": {"nginx"}}),
     Case(HELD, "one of two allowed", [installed(held=("a", "b"))], FAIL, ": b.", limits={"allowed": {"a*"}}),
     Case(HELD, "unread", [installed(held=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
@@ -1109,7 +1254,7 @@ def test_each_package_is_a_finding_of_its_own(check: Check) -> None:
 def test_what_fails_is_told_beside_what_is_not_known(check: Check) -> None:
     some = advised(update("openssl", flaw(1, HIGH), published=TODAY - 90 * DAY), undecided=("odd",))
     case = Case(check, "", [some, EXPLOITED_1, predictions(CVE_2026_1=0.5), ends(TODAY - DAY)], FAIL)
-    assert outcomes(case) == [("openssl", FAIL), ("", UNKNOWN), ("", UNKNOWN)]
+    assert outcomes(case) == [("openssl", FAIL), ("", UNKNOWN)]
 
 
 def test_pending_updates_fail_one_by_one_beside_those_that_cannot_be_told() -> None:
@@ -1120,6 +1265,62 @@ def test_pending_updates_fail_one_by_one_beside_those_that_cannot_be_told() -> N
 def test_an_update_without_a_date_is_unknown_beside_one_that_is_overdue() -> None:
     some = advised(update("bash", published=TODAY - 99 * DAY), update("openssl", published=None))
     assert outcomes(Case(LATE, "", [some], FAIL)) == [("bash", FAIL), ("openssl", UNKNOWN)]
+
+
+@pytest.mark.parametrize("check", [GRAVE, USED, LIKELY, LATE], ids=lambda check: check.id)
+def test_a_package_is_one_finding_whatever_has_to_be_done_about_it(check: Check) -> None:
+    old = TODAY - 90 * DAY
+    three = advised(
+        update("linux", Flaw("CVE-2026-1", HIGH, old), published=old),
+        update("linux", Flaw("CVE-2026-2", CRITICAL), fixed="", published=None),
+        update("linux", Flaw("CVE-2026-3", HIGH, old), published=old, awaits_reboot=True),
+    )
+    world = [
+        three,
+        installed(package("linux")),
+        catalogue(CVE_2026_1=EXPLOITED, CVE_2026_2=EXPLOITED, CVE_2026_3=EXPLOITED),
+        predictions(CVE_2026_1=0.5, CVE_2026_2=0.5, CVE_2026_3=0.5),
+    ]
+    said = the(Case(check, "", world, FAIL))
+    assert (said.object, said.outcome) == ("linux", FAIL)
+    assert "CVE-2026-3" in str(said.evidence)
+    assert ("CVE-2026-2" in str(said.evidence)) is (check in (USED, LIKELY))
+
+
+def test_two_long_names_that_begin_alike_are_two_findings() -> None:
+    some = [update("x" * 200 + end, flaw(1, HIGH)) for end in "ab"]
+    here = installed(*(package(u.package) for u in some))
+    assert len({object for object, _outcome in outcomes(Case(GRAVE, "", [advised(*some), here], FAIL))}) == 2
+
+
+@pytest.mark.parametrize("check", [GRAVE, USED, LIKELY, LATE, OFFERED], ids=lambda check: check.id)
+def test_what_old_data_shows_to_be_missing_still_fails(check: Check) -> None:
+    old = TODAY - 90 * DAY
+    some = advised(
+        update("openssl", Flaw("CVE-2026-1", HIGH, old), published=old),
+        made=AT - 20 * DAY,
+        uncovered=("epel",),
+    )
+    said = verdicts(Case(check, "", [some, EXPLOITED_1, predictions(CVE_2026_1=0.5)], FAIL))
+    assert not isinstance(said, NotSeen)
+    assert said[0].outcome is FAIL
+    assert [v.reason for v in said[1:]] in ([Reason.STALE_FEED], [])
+
+
+def test_an_old_catalogue_still_shows_what_it_has() -> None:
+    old = catalogue(AT - 15 * DAY, CVE_2026_1=EXPLOITED)
+    case = Case(USED, "", [advised(update("openssl", flaw())), old], FAIL)
+    assert outcomes(case) == [("openssl", FAIL), ("", UNKNOWN)]
+
+
+def test_without_the_catalogue_what_is_overdue_still_fails() -> None:
+    case = Case(LATE, "", [since(31, HIGH)], FAIL, without=(KnownExploited,))
+    assert outcomes(case) == [("openssl", FAIL), ("", UNKNOWN)]
+
+
+def test_one_package_of_two_architectures_waits_once() -> None:
+    both = [msgspec.structs.replace(pending("libc6"), architecture=a) for a in ("amd64", "i386")]
+    assert outcomes(Case(WAITS, "", [offers(*both)], FAIL)) == [("libc6", FAIL)]
 
 
 # --- What holds for all ---------------------------------------------------------------------------------------
@@ -1138,7 +1339,9 @@ def hostile(text: str) -> Sequence[Any]:
         published=TODAY - 300 * DAY,
     )
 
-    milder = dataclasses.replace(odd, flaws=tuple(Flaw(flaw.id, LOW) for flaw in odd.flaws))
+    milder = dataclasses.replace(
+        odd, package=f"{text}2", flaws=tuple(Flaw(flaw.id, LOW) for flaw in odd.flaws)
+    )
 
     @dataclass(frozen=True)
     class Everything(Advised):
@@ -1321,6 +1524,24 @@ def test_no_host_does_better_for_what_could_not_be_read(check: Check, kind: type
 def test_evidence_of_an_update_can_be_grouped_by_its_fix() -> None:
     said = the(Case(GRAVE, "", [rated(HIGH)], FAIL))
     assert {"package", "fixed", "binaries"} <= set(said.evidence.values)
+
+
+@pytest.mark.parametrize(
+    ("manager", "release", "fix"),
+    [
+        ("dpkg", BOOKWORM, "apt upgrade openssl"),
+        ("rpm", ROCKY, "dnf upgrade openssl"),
+        ("rpm", Release(id="sles", version="15.6"), "zypper update openssl"),
+        ("apk", Release(id="alpine", version="3.20.3"), "apk upgrade openssl"),
+    ],
+)
+def test_every_missing_update_tells_its_fix_and_its_day(manager: str, release: Release, fix: str) -> None:
+    old = TODAY - 90 * DAY
+    here = [linux(release=release), installed(manager=manager), EXPLOITED_1, predictions(CVE_2026_1=0.5)]
+    some = advised(update("openssl", Flaw("CVE-2026-1", HIGH, old), published=old))
+    for check in (GRAVE, USED, LIKELY, LATE):
+        values = the(Case(check, "", [*here, some], FAIL)).evidence.values
+        assert (values["fix"], values["advised"]) == (fix, str(old))
 
 
 def test_references_are_frozen() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from secscan.facts import Package, PackageFacts, Release, SystemFacts
+from secscan.facts import Package, PackageFacts, Release, Repository, SystemFacts
 from secscan.feeds.importing import Imported, Outcome, Refused, import_files
 from secscan.feeds.references import load_references
 from secscan.feeds.status import FeedStatus, status
-from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited
+from secscan.reference import Advisories, Coverage, EndOfLife, ExploitPrediction, KnownExploited
 
 #: The corpus' files were laid there when the sandbox was made; no feed in it is dated later.
 AT = datetime(2100, 1, 1, tzinfo=UTC)
@@ -31,17 +31,21 @@ def test_alma(corpus: Path, db: Path) -> None:
     alma = SystemFacts(
         family="linux", release=Release(id="almalinux", version="9.4"), architecture="x86_64", kernel=""
     )
-    assert found.as_of(alma) == feeds["osv almalinux 9"].as_of
+    own = tuple(Repository(address="", suite=name) for name in ("baseos", "appstream"))
+    none = PackageFacts(manager="rpm", packages=())
+    assert found.coverage(none, alma, own) == Coverage(feeds["osv almalinux 9"].as_of)
     # The archive also names packages of EL 8, but far from all of its advisories.
     assert (
-        found.as_of(
+        found.coverage(
+            none,
             SystemFacts(
                 family="linux",
                 release=Release(id="almalinux", version="8.9"),
                 architecture="x86_64",
                 kernel="",
-            )
-        )
+            ),
+            own,
+        ).as_of
         is None
     )
     old = Package(

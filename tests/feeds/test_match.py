@@ -92,7 +92,10 @@ def test_all_that_is_told_of_it() -> None:
             binaries=("libssl3", "openssl"),
             installed="3.0.11-1",
             fixed="3.0.15-1",
-            flaws=(Flaw("CVE-2026-1", Severity.HIGH), Flaw("CVE-2026-2")),
+            flaws=(
+                Flaw("CVE-2026-1", Severity.HIGH, date(2026, 4, 1)),
+                Flaw("CVE-2026-2", None, date(2026, 5, 1)),
+            ),
             advisories=("DSA-1", "DSA-2"),
             published=date(2026, 4, 1),
         ),
@@ -120,7 +123,9 @@ def test_a_source_package_is_not_a_binary_one_of_the_same_name() -> None:
 def test_the_distributor_rates_before_cvss_does() -> None:
     by_cvss = advisory(OPENSSL, severity=Severity.CRITICAL, by_distributor=False)
     own = advisory(OPENSSL, id="DSA-2", severity=Severity.LOW)
-    assert matched([package()], [by_cvss, own]).missing[0].flaws == (Flaw("CVE-2026-1", Severity.LOW),)
+    assert matched([package()], [by_cvss, own]).missing[0].flaws == (
+        Flaw("CVE-2026-1", Severity.LOW, date(2026, 5, 1)),
+    )
 
 
 @pytest.mark.parametrize(("installed", "missing"), [("3.0.0-1", True), ("2.9-1", False)])

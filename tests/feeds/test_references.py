@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from secscan.check import REFERENCES
-from secscan.facts import Gap, Package, PackageFacts, Release, SystemFacts
+from secscan.facts import Gap, Package, PackageFacts, Release, Repository, SystemFacts
+from secscan.feeds.formats.updateinfo import repository_of
 from secscan.feeds.importing import SPEAKS_FROM
 from secscan.feeds.references import load_references
 from secscan.feeds.support import built_in
-from secscan.reference import Advisories, EndOfLife, Exploitation, ExploitPrediction, KnownExploited
+from secscan.model import Reason
+from secscan.reference import Advisories, Coverage, EndOfLife, Exploitation, ExploitPrediction, KnownExploited
 from tests.feeds.conftest import AT, Take
-from tests.feeds.making import DATED, kev, osv_record, stanza, suite, write_json
+from tests.feeds.making import DATED, kev, osv_record, stanza, suite, update, updateinfo, write_json
 
 BOOKWORM = Release(id="debian", version="12", codename="bookworm")
 ALMA = Release(id="almalinux", version="9.4")
@@ -42,28 +44,232 @@ def test_nothing_imported_leaves_the_table_that_comes_along(db: Path) -> None:
     assert set(load_references(db)) == {EndOfLife}
 
 
-def test_a_security_suite_speaks_for_its_release_and_architecture(
+def source(suite: str, address: str = "http://mirror.example.vn/debian") -> Repository:
+    return Repository(address=address, suite=suite)
+
+
+#: As apt has them on a Debian that is only Debian.
+DEBIAN_SOURCES = (
+    source("bookworm"),
+    source("bookworm-security", "http://mirror.example.vn/debian-security"),
+    source("bookworm-updates"),
+)
+
+
+def debian(take: Take, folder: Path, **changes: Any) -> None:
+    """The release and its security suite, each with openssl."""
+    take(
+        suite(
+            folder / "base", stanza("openssl", "3.0.11-1"), codename="bookworm", label="Debian", dated=OLDER
+        )
+    )
+    take(suite(folder / "security", stanza("openssl", "3.0.15-1"), **changes))
+
+
+OLDER = DATED - timedelta(days=60)
+SOME = packages()
+UNREAD = Gap(Reason.UNREADABLE, "permission denied")
+
+
+def test_a_release_and_its_security_suite_speak_for_an_architecture(
     take: Take, db: Path, tmp_path: Path
 ) -> None:
+    debian(take, tmp_path)
+    found = advisories(db)
+    # That the release itself was made long before says nothing.
+    assert found.coverage(SOME, system(), UNREAD) == Coverage(DATED)
+    assert found.coverage(SOME, system(architecture="aarch64"), UNREAD).as_of is None
+    assert found.coverage(SOME, system(Release(id="debian", version="11")), UNREAD).as_of is None
+    assert (
+        found.coverage(SOME, system(Release(id="raspbian", version="12", like=("debian",))), UNREAD).as_of
+        is None
+    )
+    assert found.coverage(SOME, system(Gap()), UNREAD).as_of is None
+    assert [u.fixed for u in found.compare(SOME, system()).missing] == ["3.0.15-1"]
+
+
+def test_without_the_release_nobody_knows_what_is_debians(take: Take, db: Path, tmp_path: Path) -> None:
     take(suite(tmp_path / "lists", stanza("openssl", "3.0.15-1")))
     found = advisories(db)
-    assert found.as_of(system()) == DATED
-    assert found.as_of(system(architecture="aarch64")) is None
-    assert found.as_of(system(Release(id="debian", version="11"))) is None
-    assert found.as_of(system(Release(id="raspbian", version="12", like=("debian",)))) is None
-    assert found.as_of(system(Gap())) is None
-    assert [u.fixed for u in found.compare(packages(), system()).missing] == ["3.0.15-1"]
+    assert found.coverage(SOME, system(), DEBIAN_SOURCES) == Coverage(DATED, ("bookworm main amd64",))
+    assert found.compare(SOME, system()).missing
+
+
+def test_packages_of_other_makers_and_components_are_not_covered(
+    take: Take, db: Path, tmp_path: Path
+) -> None:
+    debian(take, tmp_path)
+    take(
+        suite(
+            tmp_path / "contrib",
+            stanza("firmware", "1"),
+            codename="bookworm",
+            label="Debian",
+            component="contrib",
+        )
+    )
+    one, other = packages("firmware").packages[0], packages("docker-ce").packages[0]
+    both = PackageFacts(manager="dpkg", packages=(*SOME.packages, one, other))
+    found = advisories(db)
+    assert found.coverage(both, system(), ()).uncovered == ("docker-ce", "firmware")
+    take(suite(tmp_path / "sec2", stanza("firmware", "2"), component="contrib"))
+    assert advisories(db).coverage(both, system(), ()).uncovered == ("docker-ce",)
+
+
+def test_what_comes_from_nowhere_is_left_to_its_own_rule(take: Take, db: Path, tmp_path: Path) -> None:
+    debian(take, tmp_path)
+    agent = packages("agent").packages[0]
+    facts = PackageFacts(manager="dpkg", packages=(*SOME.packages, agent), foreign=("agent",))
+    assert advisories(db).coverage(facts, system(), ()).uncovered == ()
+
+
+def test_an_old_kernel_that_the_index_has_dropped_is_known_by_its_source(
+    take: Take, db: Path, tmp_path: Path
+) -> None:
+    take(
+        suite(
+            tmp_path / "base",
+            stanza("linux-image-6.1.0-22-amd64", "6.1.94-1", source="linux-signed-amd64 (6.1.94+1)"),
+            codename="bookworm",
+            label="Debian",
+        )
+    )
+    take(suite(tmp_path / "security", stanza("openssl", "3.0.15-1")))
+    old = Package(
+        name="linux-image-6.1.0-18-amd64",
+        version="6.1.76-1",
+        architecture="amd64",
+        source="linux-signed-amd64",
+        source_version="6.1.76+1",
+    )
+    facts = PackageFacts(manager="dpkg", packages=(old,))
+    assert advisories(db).coverage(facts, system(), ()).uncovered == ()
 
 
 @pytest.mark.parametrize(
     "other",
     [{"codename": "bookworm", "label": "Debian"}, {"component": "contrib"}],
 )
-def test_other_suites_and_components_do_not(
+def test_other_suites_and_components_alone_cover_nothing(
     other: dict[str, Any], take: Take, db: Path, tmp_path: Path
 ) -> None:
     take(suite(tmp_path / "lists", stanza("openssl", "3.0.15-1"), **other))
-    assert advisories(db).as_of(system()) is None
+    covered = advisories(db).coverage(SOME, system(), DEBIAN_SOURCES)
+    assert covered.as_of is None or covered.uncovered
+
+
+def debian_osv(take: Take, folder: Path) -> None:
+    records = [
+        osv_record(f"DSA-{n}", ecosystem="Debian:12", package="a", fixed="1-1") for n in range(SPEAKS_FROM)
+    ]
+    take(write_json(folder / "osv", records))
+
+
+@pytest.mark.parametrize(
+    ("more", "uncovered"),
+    [
+        ((), ()),
+        ((source("bookworm", "https://docker.example/linux/debian"),), ("docker.example/linux/debian",)),
+        ((source("./", "https://other.example/repo"),), ("other.example/repo",)),
+        ((source("stable", "https://chrome.example/deb"),), ("chrome.example/deb",)),
+        ((source("bookworm-backports"),), ()),
+    ],
+)
+def test_of_apts_sources_only_the_distributions_own_are_spoken_of(
+    more: tuple[Repository, ...], uncovered: tuple[str, ...], take: Take, db: Path, tmp_path: Path
+) -> None:
+    debian_osv(take, tmp_path)
+    assert advisories(db).coverage(SOME, system(), (*DEBIAN_SOURCES, *more)).uncovered == uncovered
+
+
+def test_sources_that_were_not_read_leave_it_open(take: Take, db: Path, tmp_path: Path) -> None:
+    debian_osv(take, tmp_path)
+    assert advisories(db).coverage(SOME, system(), UNREAD).unread == UNREAD
+
+
+def rocky(
+    take: Take, folder: Path, repository: str, made: str = "2026-05-01 00:00:00", **changes: str
+) -> None:
+    take(updateinfo(folder / f"{repository}-updateinfo.xml", update(updated=made, **changes)))
+
+
+ROCKY = system(Release(id="rocky", version="9.4"))
+BASE_AND_APPS = (source("baseos"), source("appstream"))
+
+
+def test_base_alone_does_not_speak_for_all_of_a_release(take: Take, db: Path, tmp_path: Path) -> None:
+    rocky(take, tmp_path, "baseos")
+    found = advisories(db)
+    assert found.coverage(SOME, ROCKY, BASE_AND_APPS).uncovered == ("appstream",)
+    assert found.coverage(SOME, ROCKY, (source("baseos"), source("baseos-source"))).uncovered == ()
+    assert found.coverage(SOME, ROCKY, UNREAD).unread == UNREAD
+    assert found.coverage(SOME, ROCKY, ()).unread is not None
+
+
+def test_of_several_repositories_the_oldest_counts(take: Take, db: Path, tmp_path: Path) -> None:
+    rocky(take, tmp_path, "baseos")
+    rocky(take, tmp_path, "AppStream", "2026-03-01 00:00:00", id="RLSA-2026:2")
+    rocky(take, tmp_path, "epel", "2026-01-01 00:00:00", id="RLSA-2026:3")
+    assert advisories(db).coverage(SOME, ROCKY, BASE_AND_APPS) == Coverage(datetime(2026, 3, 1, tzinfo=UTC))
+
+
+def test_the_ids_of_red_hat_are_those_of_its_mirrors(take: Take, db: Path, tmp_path: Path) -> None:
+    for repository in ("BaseOS", "rhel-9-for-x86_64-appstream-rpms"):
+        rocky(take, tmp_path, repository, id=f"RHSA-2026:{len(repository)}")
+    rhel = system(Release(id="rhel", version="9.4"))
+    named = (source("rhel-9-for-x86_64-baseos-rpms"), source("rhel-9-for-x86_64-appstream-rpms"))
+    assert advisories(db).coverage(SOME, rhel, named).uncovered == ()
+
+
+def test_a_file_that_does_not_tell_its_repository_covers_none(take: Take, db: Path, tmp_path: Path) -> None:
+    take(updateinfo(tmp_path / "u", update()))
+    found = advisories(db)
+    assert found.coverage(SOME, ROCKY, BASE_AND_APPS).as_of is None
+
+
+def test_the_same_content_under_its_repositorys_name_is_news(take: Take, db: Path, tmp_path: Path) -> None:
+    take(updateinfo(tmp_path / "u", update()))
+    rocky(take, tmp_path, "baseos")
+    assert advisories(db).coverage(SOME, ROCKY, (source("baseos"),)) == Coverage(DATED)
+
+
+def test_a_quiet_repository_is_as_new_as_its_mirror_says(take: Take, db: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "baseos-0123456789abcdef" / "repodata"
+    folder.mkdir(parents=True)
+    path = updateinfo(folder / "updateinfo.xml", update())
+    for day in (20, 25):
+        made = int(datetime(2026, 5, day, tzinfo=UTC).timestamp())
+        (folder / "repomd.xml").write_text(
+            f'<repomd><revision>{made}</revision><location href="repodata/updateinfo.xml"/></repomd>'
+        )
+        take(path)
+        covered = advisories(db).coverage(SOME, ROCKY, (source("baseos"),))
+        assert covered.as_of == datetime(2026, 5, day, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("path", "repository"),
+    [
+        ("updateinfo.xml.gz", ""),
+        ("AppStream-updateinfo.xml.gz", "appstream"),
+        (f"rocky/9/BaseOS/x86_64/os/repodata/{'a' * 64}-updateinfo.xml.gz", "baseos"),
+        (f"dnf/extras-0123456789abcdef/repodata/{'b' * 64}-updateinfo.xml.zst", "extras"),
+        (
+            "raw/SLE-Module-Basesystem15-SP5-Updates/repodata/updateinfo.xml",
+            "sle-module-basesystem15-sp5-updates",
+        ),
+    ],
+)
+def test_where_an_updateinfo_lies_tells_its_repository(path: str, repository: str) -> None:
+    assert repository_of(Path("/mirror") / path) == repository
+
+
+def test_osv_covers_a_distributions_own_repositories(take: Take, db: Path, tmp_path: Path) -> None:
+    take(write_json(tmp_path / "a", [osv_record(f"ALSA-2026:{n}") for n in range(SPEAKS_FROM)]))
+    own = (*BASE_AND_APPS, source("crb"), source("extras"), source("appstream-debuginfo"))
+    found = advisories(db)
+    assert found.coverage(SOME, system(ALMA), own) == Coverage(DATED)
+    assert found.coverage(SOME, system(ALMA), (*own, source("epel"))).uncovered == ("epel",)
 
 
 def test_what_is_newer_in_the_release_itself_is_no_security_update(
@@ -78,31 +284,64 @@ def test_a_few_advisories_do_not_speak_for_a_release(
     count: int, speaks: bool, take: Take, db: Path, tmp_path: Path
 ) -> None:
     take(write_json(tmp_path / "a", [osv_record(f"ALSA-2026:{n}") for n in range(count)]))
-    assert (advisories(db).as_of(system(ALMA)) is not None) is speaks
+    assert (advisories(db).coverage(SOME, system(ALMA), BASE_AND_APPS).as_of is not None) is speaks
 
 
-@pytest.mark.parametrize(("repository", "speaks"), [("main", True), ("community", False)])
-def test_of_secdb_the_main_repository_speaks(
-    repository: str, speaks: bool, take: Take, db: Path, tmp_path: Path
-) -> None:
-    take(write_json(tmp_path / "s", {"distroversion": "v3.20", "reponame": repository, "packages": []}))
-    assert (advisories(db).as_of(system(Release(id="alpine", version="3.20.3"))) is not None) is speaks
+ALPINE = Release(id="alpine", version="3.20.3")
 
 
-def test_a_paid_channel_adds_to_its_release(take: Take, db: Path, tmp_path: Path) -> None:
+def alpine(*names: str, branch: str = "v3.20") -> tuple[Repository, ...]:
+    return tuple(Repository(address=f"https://dl.example/alpine/{branch}/{name}") for name in names)
+
+
+def test_of_secdb_each_repository_speaks_for_itself(take: Take, db: Path, tmp_path: Path) -> None:
+    take(write_json(tmp_path / "s", {"distroversion": "v3.20", "reponame": "main", "packages": []}))
+    found = advisories(db)
+    assert found.coverage(SOME, system(ALPINE), alpine("main")).uncovered == ()
+    missing = found.coverage(SOME, system(ALPINE), alpine("main", "community")).uncovered
+    assert missing == ("https://dl.example/alpine/v3.20/community",)
+    assert found.coverage(SOME, system(ALPINE), alpine("main", branch="edge")).uncovered
+    take(write_json(tmp_path / "c", {"distroversion": "v3.20", "reponame": "community", "packages": []}))
+    assert advisories(db).coverage(SOME, system(ALPINE), alpine("main", "community")).uncovered == ()
+
+
+def ubuntu_osv(take: Take, folder: Path, paid: int) -> None:
     free = [
         osv_record(f"USN-{n}", ecosystem="Ubuntu:22.04:LTS", package="a", fixed="1-1")
         for n in range(SPEAKS_FROM)
     ]
-    take(write_json(tmp_path / "free", free))
-    paid = osv_record("USN-X", ecosystem="Ubuntu:Pro:22.04:LTS", fixed="3.0.15-1", summary="")
-    take(write_json(tmp_path / "paid", [paid]))
-    jammy = Release(id="ubuntu", version="22.04")
-    with_esm = Release(id="ubuntu", version="22.04", support="esm")
+    take(write_json(folder / "free", free))
+    records = [
+        osv_record(f"USN-X{n}", ecosystem="Ubuntu:Pro:22.04:LTS", fixed="3.0.15-1", summary="")
+        for n in range(paid)
+    ]
+    take(write_json(folder / "paid", records))
+
+
+JAMMY_SOURCES = (source("jammy"), source("jammy-security"), source("jammy-updates"))
+JAMMY = Release(id="ubuntu", version="22.04", codename="jammy")
+WITH_ESM = Release(id="ubuntu", version="22.04", codename="jammy", support="esm")
+
+
+def test_a_paid_channel_adds_to_its_release(take: Take, db: Path, tmp_path: Path) -> None:
+    ubuntu_osv(take, tmp_path, paid=SPEAKS_FROM)
     found = advisories(db)
-    assert found.as_of(system(with_esm)) == found.as_of(system(jammy)) is not None
-    assert found.compare(packages(), system(jammy)).missing == ()
-    assert [u.fixed for u in found.compare(packages(), system(with_esm)).missing] == ["3.0.15-1"]
+    assert found.coverage(SOME, system(WITH_ESM), JAMMY_SOURCES) == Coverage(DATED)
+    assert [u.fixed for u in found.compare(SOME, system(WITH_ESM)).missing] == ["3.0.15-1"]
+
+
+def test_who_takes_part_in_a_paid_channel_needs_its_data(take: Take, db: Path, tmp_path: Path) -> None:
+    ubuntu_osv(take, tmp_path, paid=1)
+    found = advisories(db)
+    assert found.coverage(SOME, system(WITH_ESM), JAMMY_SOURCES).uncovered == ("ubuntu 22.04+esm",)
+    assert found.coverage(SOME, system(JAMMY), JAMMY_SOURCES).uncovered == ()
+
+
+def test_what_only_a_paid_channel_mends_is_a_flaw_without_a_fix(take: Take, db: Path, tmp_path: Path) -> None:
+    ubuntu_osv(take, tmp_path, paid=1)
+    (update,) = advisories(db).compare(SOME, system(JAMMY)).missing
+    assert (update.fixed, [flaw.id for flaw in update.flaws]) == ("", ["CVE-2026-0001"])
+    assert load_references(db, [JAMMY])[Advisories].compare(SOME, system(JAMMY)).missing == (update,)
 
 
 def test_extended_support_of_red_hat_is_a_release_of_its_own(take: Take, db: Path, tmp_path: Path) -> None:
@@ -112,7 +351,7 @@ def test_extended_support_of_red_hat_is_a_release_of_its_own(take: Take, db: Pat
     ]
     take(write_json(tmp_path / "a", fixes))
     eus = system(Release(id="rhel", version="9.2", support="eus"))
-    assert advisories(db).as_of(eus) is None
+    assert advisories(db).coverage(SOME, eus, ()).as_of is None
     assert advisories(db).compare(packages(), eus).missing == ()
 
 
@@ -120,7 +359,7 @@ def test_only_the_wanted_releases_are_loaded(take: Take, db: Path, tmp_path: Pat
     take(suite(tmp_path / "lists", stanza("openssl", "3.0.15-1")))
     found = load_references(db, [ALMA])[Advisories]
     assert isinstance(found, Advisories)
-    assert found.as_of(system()) is None
+    assert found.coverage(SOME, system(), ()).as_of is None
 
 
 def test_what_was_known_then_is_answered_as_then(take: Take, db: Path, tmp_path: Path) -> None:

@@ -60,6 +60,12 @@ def releases_of(release: Release) -> tuple[tuple[str, str], ...]:
     return ((ecosystem, version),)
 
 
+def unpaid_channel(release: Release) -> tuple[str, str] | None:
+    """The paid channel that a host does not take part in, though the flaws that it mends are the host's as well."""
+    ecosystem, version = release_of(release)
+    return (ecosystem, f"{version}+esm") if ecosystem == "ubuntu" and not release.support else None
+
+
 def filed(ecosystem: str, version: str) -> str:
     """The release that a version belongs to: ``9`` for Rocky's 9.4, ``3.20`` for Alpine's 3.20.3."""
     parts = version.removeprefix("v").split(".")

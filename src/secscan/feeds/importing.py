@@ -26,9 +26,9 @@ from secscan.language import _
 
 #: Files in one folder that was given to be imported.
 MOST_FILES = 1_000_000
-#: An import that adds to what is there speaks for a release from so many entries on: a few advisories that also
-#: name a neighbouring release don't make that one known. A current release has hundreds.
-SPEAKS_FROM = 50
+#: An import that adds to what is there speaks for a release from so many entries on: neither a few advisories that also
+#: name a neighbouring release nor a sample make that one known. AlmaLinux 9 had 1,783 advisories after four years.
+SPEAKS_FROM = 200
 #: Clocks differ; data of later than that has a wrong date, and would keep all that follows out.
 _AHEAD = timedelta(days=1)
 _CUMULATIVE = frozenset({Kind.OSV, Kind.UPDATEINFO})
@@ -219,9 +219,17 @@ def _import(store: FeedStore, source: _Source, at: datetime, keys: tuple[Ed25519
         said = Reading(said.kind, min(source.modified, at), said.complete, said.entries, said.feeds)
         if _is_known(store, sha256, min(source.modified, at)):
             return Imported(source.name, Outcome.UNCHANGED)
-    elif store.was_imported(sha256) is not None:
+    elif store.was_imported(sha256) is not None and not _is_news(store, sha256, said):
         return Imported(source.name, Outcome.UNCHANGED)
     return _take(store, source.name, sha256, said, at, dated_by)
+
+
+def _is_news(store: FeedStore, sha256: str, said: Reading) -> bool:
+    """Whether content that is there says more by where it lies: of another repository, or of a later day."""
+    if not said.part:
+        return False
+    there = [s.as_of for s in store.states() if s.sha256 == sha256 and s.feed.part == said.part]
+    return not there or (said.as_of is not None and min(there) < said.as_of)
 
 
 def _is_known(store: FeedStore, sha256: str, dated: datetime) -> bool:
@@ -262,7 +270,7 @@ def _take(
             finished = (
                 _finish_complete(work, said.as_of, dated_by)
                 if said.complete
-                else _finish_added(work, name, at)
+                else _finish_added(work, name, at, said.as_of)
             )
     except _OlderError:
         return Imported(name, Outcome.OLDER)
@@ -281,9 +289,10 @@ def _finish_complete(work: Import, as_of: datetime | None, dated_by: DatedBy) ->
     return tuple(finished)
 
 
-def _finish_added(work: Import, name: str, at: datetime) -> tuple[ImportedFeed, ...]:
+def _finish_added(work: Import, name: str, at: datetime, made: datetime | None) -> tuple[ImportedFeed, ...]:
     """A record says when it changed, not when it was seen: a release is known until the newest record of its
-    distribution in the file, if the file speaks of that release at all, and else until the newest of its own."""
+    distribution in the file, if the file speaks of that release at all, and else until the newest of its own.
+    ``made`` is when the whole of it was made, where that is known."""
     newest: dict[str, datetime] = {}
     for feed, changes in work.changes.items():
         if changes.newest is not None:
@@ -291,6 +300,8 @@ def _finish_added(work: Import, name: str, at: datetime) -> tuple[ImportedFeed, 
     finished = []
     for feed, changes in list(work.changes.items()):
         own = newest.get(feed.ecosystem) if changes.seen >= SPEAKS_FROM else changes.newest
+        if made is not None:
+            own = max(made, own) if own is not None else made
         if own is None:
             raise FeedError(name, "", _("none of its advisories bears a date"))
         _check_date(name, own, at)

@@ -15,7 +15,7 @@ from operator import itemgetter
 import msgspec
 
 from secscan.facts import Package, PackageFacts
-from secscan.feeds.model import Advisory, Affected, IndexedPackage, RatedFlaw
+from secscan.feeds.model import Advisory, Affected, IndexedPackage
 from secscan.feeds.versions import Key, VersionError, is_older, read_version
 from secscan.model import Severity
 from secscan.reference import Comparison, Flaw, MissingUpdate
@@ -440,14 +440,16 @@ def _update(
     *,
     awaits_reboot: bool = False,
 ) -> MissingUpdate:
-    advisories = {id(lack.advisory): lack.advisory for _package, lack in pairs if lack.advisory}.values()
+    advisories = list(
+        {id(lack.advisory): lack.advisory for _package, lack in pairs if lack.advisory}.values()
+    )
     dates: list[date] = [a.published for a in advisories if a.published]
     return MissingUpdate(
         package=source,
         binaries=tuple(sorted({package.name for package, _lack in pairs})),
         installed=installed,
         fixed=fixed,
-        flaws=_flaws(flaw for advisory in advisories for flaw in advisory.flaws),
+        flaws=_flaws(advisories),
         advisories=tuple(sorted({a.id for a in advisories if a.named})),
         published=min(dates, default=None),
         awaits_reboot=awaits_reboot,
@@ -457,12 +459,18 @@ def _update(
 _SEVERITIES = tuple(sorted(Severity))
 
 
-def _flaws(rated: Iterable[RatedFlaw]) -> tuple[Flaw, ...]:
-    """Each once, by the gravest that the distributor says of it, else the gravest that follows from CVSS."""
+def _flaws(advisories: Iterable[Advisory]) -> tuple[Flaw, ...]:
+    """Each once, by the gravest that the distributor says of it, else the gravest that follows from CVSS; and by the
+    first of the advisories, for from then on it could be mended."""
     best: dict[str, tuple[bool, int]] = {}
-    for flaw in rated:
-        rank = (flaw.by_distributor, int(flaw.severity)) if flaw.severity is not None else (False, -1)
-        best[flaw.id] = max(best.get(flaw.id, (False, -1)), rank)
+    since: dict[str, date] = {}
+    for advisory in advisories:
+        for flaw in advisory.flaws:
+            rank = (flaw.by_distributor, int(flaw.severity)) if flaw.severity is not None else (False, -1)
+            best[flaw.id] = max(best.get(flaw.id, rank), rank)
+            if advisory.published is not None:
+                since[flaw.id] = min(since.get(flaw.id, advisory.published), advisory.published)
     return tuple(
-        Flaw(id, _SEVERITIES[rank[1]] if rank[1] >= 0 else None) for id, rank in sorted(best.items())
+        Flaw(id, _SEVERITIES[rank[1]] if rank[1] >= 0 else None, since.get(id))
+        for id, rank in sorted(best.items())
     )

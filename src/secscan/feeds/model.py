@@ -127,7 +127,7 @@ class Feed:
 
     ``ecosystem`` and ``release`` are in the words of os-release(5) (``debian`` and ``12``); a paid channel of a
     release is a release of its own (``22.04+esm``). ``part`` is the suite, component and architecture of an index,
-    the repository of a secdb, the product of an end-of-life table.
+    the repository of a secdb or an updateinfo (empty: not told), the product of an end-of-life table.
     """
 
     kind: Kind
@@ -171,6 +171,7 @@ class Reading:
 
     ``complete``: the file is all there is of its feeds, so that what it no longer has is gone; else it adds to
     what is there, entry by entry. ``feeds`` names the feeds that it speaks for even where it has no entry.
+    ``part`` is what all of them are of, where the same content may be of several.
     """
 
     kind: Kind
@@ -178,3 +179,4 @@ class Reading:
     complete: bool
     entries: Iterator[Entry | LeftOut]
     feeds: tuple[Feed, ...] = field(default=())
+    part: str = ""

@@ -1,44 +1,63 @@
 """Fills the reference data that checks ask for from feeds.db: as known now, or as known at an earlier instant."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from secscan.facts import Gap, PackageFacts, Release, SystemFacts
-from secscan.feeds.distributions import SCHEMES, dpkg_architecture, releases_of
+from secscan.facts import Gap, PackageFacts, Reading, Release, Repository, SystemFacts
+from secscan.feeds.distributions import SCHEMES, dpkg_architecture, releases_of, unpaid_channel
 from secscan.feeds.formats.packages_index import is_security
 from secscan.feeds.importing import SPEAKS_FROM
 from secscan.feeds.match import ReleaseIndex, compare
 from secscan.feeds.model import Advisory, Exploited, IndexedPackage, Kind, Likelihoods, Support
+from secscan.feeds.repositories import is_alike, is_own, is_silent, other_sources
 from secscan.feeds.storage import FeedState, FeedStore, open_store
 from secscan.feeds.support import built_in
+from secscan.model import Reason
 from secscan.reference import (
     Advisories,
     Comparison,
+    Coverage,
     EndOfLife,
     Exploitation,
     ExploitPrediction,
+    Flaw,
     KnownExploited,
+    MissingUpdate,
 )
 
 _ADVISORIES = frozenset({Kind.OSV, Kind.UPDATEINFO, Kind.DEBIAN_TRACKER, Kind.SECDB})
-#: Data that adds up entry by entry, or that is cut to what somebody wanted, speaks for a release only in numbers.
-_IN_NUMBERS = frozenset({Kind.OSV, Kind.UPDATEINFO, Kind.DEBIAN_TRACKER})
+#: The tracker's JSON is one file about all of Debian, with some thousand flaws of each release: less is a sample.
+_TRACKER_SPEAKS_FROM = 1000
 #: Hosts whose answers are remembered: the checks of one host ask one after the other.
 _REMEMBERED_HOSTS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """What the package indexes of one architecture tell besides versions: which component a package is in."""
+
+    #: Security suites, by component, and when each was made.
+    security: Mapping[str, datetime]
+    #: The components in which any imported suite has a package of this name.
+    components: Mapping[str, frozenset[str]]
+    #: Components of which the release itself, and not only what was updated since, was imported.
+    whole: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseData:
-    """One release: its index, and until when each architecture is known. ``""`` stands for every architecture."""
+    """One release: its index of fixes, and until when each part of it is known."""
 
-    def __init__(self, index: ReleaseIndex, as_of: Mapping[str, datetime]) -> None:
-        self.index = index
-        self._as_of = dict(as_of)
-
-    def as_of(self, architecture: str) -> datetime | None:
-        known = [self._as_of[a] for a in ("", architecture) if a in self._as_of]
-        return max(known, default=None)
+    index: ReleaseIndex
+    #: Data about all of the distribution's own packages (OSV, Debian's tracker).
+    sweeping: datetime | None = None
+    #: Repositories of rpm and apk whose own advisories were imported, in lower case.
+    repositories: Mapping[str, datetime] = field(default_factory=dict)
+    #: By dpkg's name of the architecture.
+    indexes: Mapping[str, Indexes] = field(default_factory=dict)
 
 
 class ImportedAdvisories(Advisories):
@@ -48,17 +67,28 @@ class ImportedAdvisories(Advisories):
         self._releases = dict(releases)
         self._answers: dict[tuple[int, str, Release], tuple[PackageFacts, Comparison]] = {}
 
-    def as_of(self, system: SystemFacts) -> datetime | None:
+    def coverage(
+        self, packages: PackageFacts, system: SystemFacts, repositories: Reading[tuple[Repository, ...]]
+    ) -> Coverage:
         if isinstance(system.release, Gap):
-            return None
-        architecture = dpkg_architecture(system.architecture)
-        # A paid channel adds to its release: what is known of the release itself counts.
-        for key in releases_of(system.release):
-            data = self._releases.get(key)
-            known = data.as_of(architecture) if data else None
-            if known is not None:
-                return known
-        return None
+            return Coverage(None)
+        release = system.release
+        key, *channels = releases_of(release)
+        data = self._releases.get(key)
+        if data is None:
+            return Coverage(None)
+        ways = list(_ways(data, key, packages, system, repositories))
+        if not ways:
+            return Coverage(None)
+        best = min(ways, key=lambda w: (bool(w.unread or w.uncovered), len(w.uncovered), -_seconds(w.as_of)))
+        for channel in channels:
+            # What a paid channel mends is told by its own data alone.
+            paid = self._releases.get(channel)
+            if paid is None or paid.sweeping is None:
+                best = replace(best, uncovered=(*best.uncovered, " ".join(channel)))
+            elif best.as_of is not None:
+                best = replace(best, as_of=min(best.as_of, paid.sweeping))
+        return best
 
     def compare(self, packages: PackageFacts, system: SystemFacts) -> Comparison:
         if isinstance(system.release, Gap):
@@ -80,6 +110,10 @@ class ImportedAdvisories(Advisories):
             for key in releases_of(release)
             if key in self._releases
         ]
+        unpaid = unpaid_channel(release)
+        if unpaid in self._releases:
+            paid_for = compare(packages, kernel, self._releases[unpaid].index)
+            answers.insert(0, Comparison(_out_of_reach(paid_for, answers)))
         if len(answers) < 2:
             return answers[0] if answers else Comparison(())
         # The channel's own fix is the one to have where both have one, for it is the newer.
@@ -88,6 +122,120 @@ class ImportedAdvisories(Advisories):
             tuple(own[key] for key in sorted(own)),
             tuple(sorted({name for answer in answers for name in answer.undecided})),
         )
+
+
+def _out_of_reach(paid: Comparison, free: Iterable[Comparison]) -> tuple[MissingUpdate, ...]:
+    """What only those who pay get a fix for is, for all others, a flaw that nobody has mended."""
+    mended = {(u.package, flaw.id) for answer in free for u in answer.missing for flaw in u.flaws}
+    unmended: dict[str, MissingUpdate] = {}
+    for update in paid.missing:
+        flaws = tuple(flaw for flaw in update.flaws if (update.package, flaw.id) not in mended)
+        if flaws and not update.awaits_reboot:
+            merged: dict[str, Flaw] = {flaw.id: flaw for flaw in flaws}
+            if update.package in unmended:
+                merged |= {flaw.id: flaw for flaw in unmended[update.package].flaws}
+            unmended[update.package] = replace(
+                update, fixed="", flaws=tuple(merged[id] for id in sorted(merged)), published=None
+            )
+    for answer in free:
+        for update in answer.missing:
+            if not update.fixed and update.package in unmended:
+                other = {flaw.id: flaw for flaw in (*unmended[update.package].flaws, *update.flaws)}
+                unmended[update.package] = replace(update, flaws=tuple(other[id] for id in sorted(other)))
+    return tuple(unmended[package] for package in sorted(unmended))
+
+
+# --- Of what the imported data speaks -----------------------------------------------------------------------
+
+
+def _ways(
+    data: ReleaseData,
+    key: tuple[str, str],
+    packages: PackageFacts,
+    system: SystemFacts,
+    repositories: Reading[tuple[Repository, ...]],
+) -> Iterator[Coverage]:
+    """Each kind of data that may speak of a whole host, and what it leaves out."""
+    if data.sweeping is not None:
+        yield _by_sweep(data.sweeping, key, system, repositories)
+    if data.repositories:
+        yield _by_repositories(data.repositories, key, repositories)
+    indexes = data.indexes.get(dpkg_architecture(system.architecture))
+    if indexes is not None and indexes.security:
+        yield _by_indexes(indexes, packages, system)
+
+
+def _by_sweep(
+    as_of: datetime,
+    key: tuple[str, str],
+    system: SystemFacts,
+    repositories: Reading[tuple[Repository, ...]],
+) -> Coverage:
+    """All that the distribution makes; what other makers' repositories brought is nobody's advisories'."""
+    if isinstance(repositories, Gap):
+        return Coverage(as_of, unread=repositories)
+    ecosystem, version = key
+    if SCHEMES[ecosystem] == "dpkg":
+        codename = "" if isinstance(system.release, Gap) else system.release.codename
+        return Coverage(as_of, other_sources(repositories, codename))
+    others = {
+        r.suite or r.address for r in repositories if not is_silent(r) and not is_own(r, ecosystem, version)
+    }
+    return Coverage(as_of, tuple(sorted(others)))
+
+
+def _by_repositories(
+    known: Mapping[str, datetime], key: tuple[str, str], repositories: Reading[tuple[Repository, ...]]
+) -> Coverage:
+    """Each repository by its own advisories: of those that the host has, the oldest counts."""
+    if isinstance(repositories, Gap):
+        return Coverage(min(known.values()), unread=repositories)
+    needed: list[datetime] = []
+    uncovered: set[str] = set()
+    for repository in repositories:
+        if is_silent(repository):
+            continue
+        dates = [as_of for name, as_of in known.items() if is_alike(repository, name, *key)]
+        if dates:
+            needed.append(max(dates))
+        else:
+            uncovered.add(repository.suite or repository.address)
+    if not repositories:
+        # A host without repositories has its packages from somewhere all the same.
+        return Coverage(min(known.values()), unread=Gap(Reason.CONTRADICTORY, "no repository is configured"))
+    return Coverage(min(needed or known.values()), tuple(sorted(uncovered)))
+
+
+def _by_indexes(indexes: Indexes, packages: PackageFacts, system: SystemFacts) -> Coverage:
+    """Package by package: each has to be in a component whose security suite was imported.
+
+    Kernels leave the index when the next one comes; they are known by what they are built from.
+    """
+    foreign = frozenset() if isinstance(packages.foreign, Gap) else frozenset(packages.foreign)
+    if not indexes.whole:
+        codename = "" if isinstance(system.release, Gap) else system.release.codename
+        part = " ".join(filter(None, (codename, "main", dpkg_architecture(system.architecture))))
+        return Coverage(max(indexes.security.values()), (part,))
+    needed: set[str] = set()
+    uncovered: set[str] = set()
+    for package in packages.packages:
+        found = indexes.components.get(package.name, frozenset())
+        if not found and package.name.startswith("linux-"):
+            found = indexes.components.get(f"src:{package.source}", frozenset())
+        covered = found & indexes.security.keys() & indexes.whole
+        if covered:
+            needed |= covered
+        elif package.name not in foreign:
+            uncovered.add(package.name)
+    as_of = min((indexes.security[c] for c in needed), default=max(indexes.security.values()))
+    return Coverage(as_of, tuple(sorted(uncovered)))
+
+
+def _seconds(as_of: datetime | None) -> float:
+    return as_of.timestamp() if as_of is not None else 0.0
+
+
+# --- Loading ------------------------------------------------------------------------------------------------
 
 
 def load_references(
@@ -102,7 +250,16 @@ def load_references(
     references: dict[type, Any] = {EndOfLife: ends}
     if not db.exists():
         return references
-    wanted = None if releases is None else {key for release in releases for key in releases_of(release)}
+    wanted = (
+        None
+        if releases is None
+        else {
+            key
+            for release in releases
+            for key in (*releases_of(release), unpaid_channel(release))
+            if key is not None
+        }
+    )
     with open_store(db) as store:
         states = store.states(at)
         references[EndOfLife] = ends.with_newer(_supports(store, states, at))
@@ -129,11 +286,15 @@ def load_references(
 
 
 def _release_data(store: FeedStore, states: list[FeedState], at: datetime | None) -> ReleaseData:
-    as_of: dict[str, datetime] = {}
+    sweeping = max((s.as_of for s in states if _sweeps(s)), default=None)
+    repositories: dict[str, datetime] = {}
+    indexes: dict[str, _Reading] = {}
     for state in states:
-        architecture = _spoken_for(state)
-        if architecture is not None:
-            as_of[architecture] = max(state.as_of, as_of.get(architecture, state.as_of))
+        if state.feed.kind in (Kind.SECDB, Kind.UPDATEINFO) and state.feed.part:
+            repositories[state.feed.part.lower()] = state.as_of
+        elif state.feed.kind is Kind.PACKAGES:
+            _suite, _component, architecture = _index_part(state)
+            indexes.setdefault(architecture, _Reading({}, {}, set()))
 
     def advisories() -> Iterator[Advisory]:
         for state in states:
@@ -144,29 +305,65 @@ def _release_data(store: FeedStore, states: list[FeedState], at: datetime | None
 
     def offered() -> Iterator[IndexedPackage]:
         for state in states:
-            if state.feed.kind is Kind.PACKAGES and is_security(state.feed.part):
-                for _key, value, _dated in store.entries(state, at):
-                    if isinstance(value, IndexedPackage):
+            if state.feed.kind is not Kind.PACKAGES:
+                continue
+            suite, component, architecture = _index_part(state)
+            reading, security = indexes[architecture], is_security(state.feed.part)
+            if security:
+                reading.security[component] = state.as_of
+            elif "-" not in suite:
+                reading.whole.add(component)
+            for _key, value, _dated in store.entries(state, at):
+                if isinstance(value, IndexedPackage):
+                    reading.components.setdefault(value.name, set()).add(component)
+                    if value.name.startswith("linux-"):
+                        reading.components.setdefault(f"src:{value.source}", set()).add(component)
+                    if security:
                         yield value
 
-    return ReleaseData(ReleaseIndex(SCHEMES[states[0].feed.ecosystem], advisories(), offered()), as_of)
+    index = ReleaseIndex(SCHEMES[states[0].feed.ecosystem], advisories(), offered())
+    # Few sets differ, and a release has 60,000 packages.
+    same: dict[frozenset[str], frozenset[str]] = {}
+    return ReleaseData(
+        index,
+        sweeping,
+        repositories,
+        {
+            architecture: Indexes(
+                reading.security,
+                {
+                    name: same.setdefault(found := frozenset(components), found)
+                    for name, components in reading.components.items()
+                },
+                frozenset(reading.whole),
+            )
+            for architecture, reading in indexes.items()
+        },
+    )
 
 
-def _spoken_for(state: FeedState) -> str | None:
-    """For which architecture a feed tells all that a host may lack; "" for every one, None for none.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Indexes that are being read."""
 
-    Of an index that is the main part of the security suite, of a secdb the main repository: the others are about
-    fewer packages, and alone they would let a host pass that lacks everything.
-    """
-    feed = state.feed
-    if feed.kind is Kind.PACKAGES:
-        suite, component, architecture = [*feed.part.split(" "), "", "", ""][:3]
-        return architecture if is_security(suite) and component == "main" else None
-    if feed.kind is Kind.SECDB:
-        return "" if feed.part == "main" else None
-    if feed.kind in _IN_NUMBERS:
-        return "" if state.entries >= SPEAKS_FROM else None
-    return None
+    security: dict[str, datetime]
+    components: dict[str, set[str]]
+    whole: set[str]
+
+
+def _index_part(state: FeedState) -> tuple[str, str, str]:
+    suite, component, architecture = [*state.feed.part.split(" "), "", "", ""][:3]
+    return suite, component, architecture
+
+
+def _sweeps(state: FeedState) -> bool:
+    """Whether a feed tells of all of a distribution's packages. That can't be read from it, only from its size."""
+    match state.feed.kind:
+        case Kind.OSV:
+            return state.entries >= SPEAKS_FROM
+        case Kind.DEBIAN_TRACKER:
+            return state.entries >= _TRACKER_SPEAKS_FROM
+    return False
 
 
 def _supports(

@@ -1,8 +1,13 @@
-"""``updateinfo.xml`` of rpm repositories: advisories, the packages that mend them and the modules these are of."""
+"""``updateinfo.xml`` of rpm repositories: advisories, the packages that mend them and the modules these are of.
+
+The file does not say which repository it is of, and what its collections are called follows no rule; where it lies does,
+as mirrors and dnf keep it. Nor does it say of when it is; the ``repomd.xml`` beside it does (createrepo_c(8)).
+"""
 
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -33,12 +38,58 @@ _SERVICE_PACK = re.compile(r"-(\d\d)(?:-SP(\d))?(?:-|$)")
 _LEAP = re.compile(r"(\d\d\.\d)")
 
 
+#: Folders of a mirror that are no repository's name: ``BaseOS/x86_64/os/repodata``.
+_NO_NAME = re.compile(
+    r"os|repodata|tree|Packages|updates?|x86_64|aarch64|ppc64le|s390x|noarch|i[3-6]86", re.IGNORECASE
+)
+#: dnf puts a hash of the address behind the repository's id: ``baseos-0123456789abcdef``.
+_CACHE = re.compile(r"(?P<id>.+)-[0-9a-f]{16}")
+_FILE = re.compile(r"(?:(?P<name>.+?)-)??(?:[0-9a-f]{32,}-)?updateinfo\.xml(?:\.[a-z0-9]+)?", re.IGNORECASE)
+_REVISION = re.compile(rb"<revision>(\d{9,11})</revision>")
+_MOST_REPOMD_BYTES = 1 << 20
+
+
 def read(document: Document) -> Reading:
     """The security advisories of one repository; those that mend no flaw are left out."""
-    return Reading(Kind.UPDATEINFO, None, False, _entries(document))
+    part = repository_of(document.path)
+    return Reading(Kind.UPDATEINFO, _made(document.path), False, _entries(document, part), part=part)
 
 
-def _entries(document: Document) -> Iterator[Entry | LeftOut]:
+def repository_of(path: Path) -> str:
+    """The id of the repository, in lower case; "" where neither the file's name nor its folder tells.
+
+    ``appstream-updateinfo.xml.gz``, ``AppStream/x86_64/os/repodata/HASH-updateinfo.xml.gz`` and
+    ``appstream-0123456789abcdef/repodata/HASH-updateinfo.xml.gz`` are all of ``appstream``.
+    """
+    found = _FILE.fullmatch(path.name)
+    if found and found["name"]:
+        return found["name"].lower()
+    folders = path.absolute().parts[:-1]
+    if not folders or folders[-1].lower() != "repodata":
+        return ""
+    for folder in reversed(folders):
+        if not _NO_NAME.fullmatch(folder) and folder != "/":
+            cached = _CACHE.fullmatch(folder)
+            return (cached["id"] if cached else folder).lower()
+    return ""
+
+
+def _made(path: Path) -> datetime | None:
+    """When the repository that it was taken from was made, by the file beside it that lists it."""
+    beside = path.parent / "repomd.xml"
+    try:
+        with beside.open("rb") as file:
+            said = file.read(_MOST_REPOMD_BYTES)
+    except OSError:
+        return None
+    revision = _REVISION.search(said)
+    # It has to list this very file, or it is of another day or of another repository.
+    if revision is None or path.name.encode("utf-8", "surrogateescape") not in said:
+        return None
+    return datetime.fromtimestamp(int(revision[1]), tz=UTC)
+
+
+def _entries(document: Document, part: str) -> Iterator[Entry | LeftOut]:
     root: Element | None = None
     try:
         with document.stream() as stream:
@@ -52,7 +103,7 @@ def _entries(document: Document) -> Iterator[Entry | LeftOut]:
                             _("is no updateinfo: its root is {tag!r}").format(tag=root.tag[:60]),
                         )
                 elif event == "end" and element.tag == "update":
-                    yield from _advisory(element, document.name)
+                    yield from _advisory(element, document.name, part)
                     # What has been read is let go, or the file would be in memory as a whole.
                     root.clear()
     except ParseError as e:
@@ -66,7 +117,7 @@ def _entries(document: Document) -> Iterator[Entry | LeftOut]:
         raise FeedError(document.name, "", _("declares XML entities, which no updateinfo does")) from e
 
 
-def _advisory(update: Element, name: str) -> Iterator[Entry | LeftOut]:
+def _advisory(update: Element, name: str, part: str) -> Iterator[Entry | LeftOut]:
     identifier = _text(update, "id")
     if not identifier:
         raise FeedError(name, "", _("has an update without an id"))
@@ -99,7 +150,7 @@ def _advisory(update: Element, name: str) -> Iterator[Entry | LeftOut]:
     issued, updated = _dated(update, "issued"), _dated(update, "updated")
     for release, packages in affected.items():
         yield Entry(
-            Feed(Kind.UPDATEINFO, ecosystem, release),
+            Feed(Kind.UPDATEINFO, ecosystem, release, part),
             identifier,
             Advisory(
                 id=identifier,
