@@ -314,6 +314,8 @@ class Method:
     scoring_version: int
     secscan_version: str
     inventory_hash: str
+    #: What had been imported, and until when it knows.
+    feeds: tuple[tuple[str, datetime], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -749,6 +751,7 @@ def _method(baseline: Baseline, stamp: Stamp, tz: tzinfo) -> Method:
         scoring_version=stamp.scoring_version,
         secscan_version=visible(stamp.secscan_version),
         inventory_hash=visible(stamp.inventory_hash),
+        feeds=tuple((visible(name), as_of.astimezone(tz)) for name, as_of in stamp.feeds),
     )
 
 
