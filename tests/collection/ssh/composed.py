@@ -1,5 +1,7 @@
 """Replies of systems that could not be had for the tests: composed from documentation, not captured."""
 
+from typing import Any
+
 from secscan.collection.ssh.framing import Reply, read_reply
 from tests.lab.ssh import reply
 
@@ -45,6 +47,92 @@ ROCKY = {
     "rpm-security": "RLSA-2026:1234 Important/Sec. openssl-libs-1:3.0.7-28.el9_4.x86_64",
     "rpm-foreign": "Extra Packages\nagent.x86_64              1.0-1                 @commandline",
     "automatic": "file /etc/dnf/automatic.conf\napply_updates = yes\nunit dnf-automatic.timer enabled",
+}
+
+#: AlmaLinux 9 with dnf, an ordinary account; a C library updated since it booted. Composed, not captured.
+ALMA = {
+    "release": 'NAME="AlmaLinux"\nVERSION="9.5 (Teal Serval)"\nID="almalinux"\nID_LIKE="rhel centos fedora"\n'
+    'VERSION_ID="9.5"\nPLATFORM_ID="platform:el9"\nPRETTY_NAME="AlmaLinux 9.5 (Teal Serval)"',
+    "uname": "Linux\n5.14.0-503.11.1.el9_5.x86_64\nx86_64",
+    "clock": "btime 1770000000\nLeap status     : Not synchronised",
+    "kernels": "=126",
+    "reboot": "",
+    "rpm": (
+        "glibc\t0\t2.34\t125.el9_5.1\tx86_64\tglibc-2.34-125.el9_5.1.src.rpm\t1771000000\t(none)\n"
+        "bash\t(none)\t5.1.8\t9.el9\tx86_64\tbash-5.1.8-9.el9.src.rpm\t1772000000\t(none)\n"
+        "kernel-core\t(none)\t5.14.0\t503.11.1.el9_5\tx86_64\tkernel-5.14.0-503.11.1.el9_5.src.rpm\t1760000000\t(none)"
+    ),
+    "rpm-origins": "[baseos]\nmirrorlist=https://mirrors.example/9/baseos\nenabled=1\n?unread",
+    "rpm-metadata": "",
+    "rpm-held": "",
+    "rpm-pending": "=126",
+    "rpm-security": "=126",
+    "rpm-foreign": "=126",
+    "automatic": "unit dnf-automatic.timer disabled\nunit dnf-automatic-install.timer disabled",
+    "programs": "=126",
+}
+
+#: Amazon Linux 2023 with dnf, read as root. Composed, not captured.
+AMAZON = {
+    "release": 'NAME="Amazon Linux"\nVERSION="2023"\nID="amzn"\nID_LIKE="fedora"\nVERSION_ID="2023"\n'
+    'PLATFORM_ID="platform:al2023"\nPRETTY_NAME="Amazon Linux 2023.6.20250218"',
+    "uname": "Linux\n6.1.128-136.201.amzn2023.x86_64\nx86_64",
+    "clock": "btime 1770000000\nNTPSynchronized=yes",
+    "kernels": "/boot/vmlinuz-6.1.128-136.201.amzn2023.x86_64\n/lib/modules/6.1.128-136.201.amzn2023.x86_64",
+    "reboot": "",
+    "rpm": (
+        "kernel\t(none)\t6.1.128\t136.201.amzn2023\tx86_64\tkernel-6.1.128-136.201.amzn2023.src.rpm\t1760000000\t(none)\n"
+        "openssl-libs\t1\t3.0.8\t1.amzn2023.0.18\tx86_64\topenssl-3.0.8-1.amzn2023.0.18.src.rpm\t1765000000\t(none)"
+    ),
+    "rpm-origins": "[amazonlinux]\nmirrorlist=https://cdn.example/core/mirrors/$releasever/$basearch/mirror.list\nenabled=1",
+    "rpm-metadata": "1769990000 /var/cache/dnf/amazonlinux-0123456789abcdef/repodata/repomd.xml",
+    "rpm-held": "",
+    "rpm-pending": "=0",
+    "rpm-security": "=0",
+    "rpm-foreign": "=0",
+    "automatic": "unit dnf-automatic-install.timer enabled",
+    "sockets": "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+    'tcp   LISTEN 0      128    0.0.0.0:22        0.0.0.0:*    users:(("sshd",pid=1600,fd=3))',
+    "firewall": "nft hooks 0\niptables rules 0",
+    "programs": "sshd",
+}
+
+#: An appliance of Buildroot's: busybox, no package manager, no systemd. Composed, not captured.
+APPLIANCE = {
+    "release": 'NAME=Buildroot\nVERSION=2024.02.3\nID=buildroot\nVERSION_ID=2024.02.3\nPRETTY_NAME="Buildroot 2024.02.3"',
+    "uname": "Linux\n5.10.4\narmv7l",
+    "clock": "btime 1770000000",
+    "kernels": "",
+    "reboot": "",
+    "mounts": "/dev/root / squashfs ro,relatime 0 0\ntmpfs /tmp tmpfs rw 0 0",
+    "sizes": "Filesystem           1024-blocks    Used Available Use% Mounted on\n/dev/root                20480     20480         0 100% /",
+    "sockets": "tcp    0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234",
+    "firewall": "",
+    "timers": "=3",
+    "services": "=3",
+    "cron": "file /etc/crontabs/root\nline 0 3 * * * /usr/sbin/upload-logs",
+    "automatic": "",
+    "changed": "",
+    "programs": "=126",
+}
+
+#: Windows Server 2022, as the JSON of the PowerShell script. Composed from Microsoft's documentation, not captured.
+WINDOWS_SERVER: dict[str, Any] = {
+    "product": "Windows Server 2022 Datacenter",
+    "type": "Server",
+    "version": "21H2",
+    "build": "20348",
+    "revision": 2527,
+    "kernel": "10.0.20348",
+    "architecture": "AMD64",
+    "booted": 1779000000,
+    "hotfixes": ["KB5037782", "KB5012170"],
+    "searched": 1779900000,
+    "installed": 1779800000,
+    "reboot": True,
+    "synchronised": True,
+    "updates-off": False,
+    "options": 4,
 }
 
 #: Alpine 3.20, an ordinary account. Composed, not captured.

@@ -13,7 +13,7 @@ from secscan.collection.ssh.reply import facts_of
 from secscan.collection.ssh.system import Clock, parse_release
 from secscan.facts import Facts, Gap, Kernel, Package, PendingUpdate, Release, Repository, Socket
 from secscan.model import Reason
-from tests.collection.ssh.composed import ALPINE, ARCH, ROCKY, SLES, UBUNTU, composed
+from tests.collection.ssh.composed import ALMA, ALPINE, AMAZON, APPLIANCE, ARCH, ROCKY, SLES, UBUNTU, composed
 
 CORPUS = Path(os.environ.get("SECSCAN_CORPUS", Path(__file__).parents[4] / "shared/corpus")) / "os-release"
 
@@ -436,6 +436,83 @@ def test_the_clock_is_compared_in_steps_of_five_seconds(theirs: int, offset: int
 
 def test_a_system_that_is_not_linux_is_said_not_to_be_read() -> None:
     assert reason(facts(UBUNTU, "system", uname="FreeBSD\n14.0\namd64")) is Reason.NOT_COLLECTED
+
+
+@pytest.mark.parametrize(
+    ("sections", "changes", "expected"),
+    [
+        (ALMA, {}, ("glibc",)),
+        (ALMA, {"clock": "btime 1771000000"}, ()),
+        (ALMA, {"clock": "btime 1770999999"}, ("glibc",)),
+        (AMAZON, {}, ()),
+        (ALMA, {"clock": ""}, Reason.UNPARSED),
+        (ALMA, {"rpm": ALMA["rpm"] + "\nnonsense"}, Reason.UNPARSED),
+        (APPLIANCE, {}, Reason.NOT_COLLECTED),
+    ],
+    ids=["updated", "at the boot", "a second after", "before", "no clock", "not understood", "no rpm"],
+)
+def test_red_hats_like_needs_a_reboot_where_its_core_was_updated_since_the_last(
+    sections: dict[str, str], changes: dict[str, str], expected: tuple[str, ...] | Reason
+) -> None:
+    system = facts(sections, "system", **changes)
+    if isinstance(expected, Reason):
+        assert reason(system.reboot_required) is expected
+    else:
+        assert (system.reboot_required, system.reboot_packages) == (bool(expected), expected)
+
+
+# --- Whole systems ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sections", "id", "version", "like"),
+    [
+        (UBUNTU, "ubuntu", "22.04", ("debian",)),
+        (ROCKY, "rocky", "9.4", ("rhel", "centos", "fedora")),
+        (ALMA, "almalinux", "9.5", ("rhel", "centos", "fedora")),
+        (SLES, "sles", "15.5", ()),
+        (AMAZON, "amzn", "2023", ("fedora",)),
+        (ALPINE, "alpine", "3.20.3", ()),
+        (ARCH, "arch", "", ()),
+        (APPLIANCE, "buildroot", "2024.02.3", ()),
+    ],
+    ids=["ubuntu", "rocky", "alma", "sles", "amazon", "alpine", "arch", "appliance"],
+)
+def test_every_system_is_known_by_its_name(
+    sections: dict[str, str], id: str, version: str, like: tuple[str, ...]
+) -> None:
+    release = facts(sections, "system").release
+    assert (release.id, release.version, release.like) == (id, version, like)
+
+
+def test_an_ordinary_account_on_alma_is_told_of_each_reading_it_could_not_make() -> None:
+    system, packages, updates = (facts(ALMA, kind) for kind in ("system", "packages", "updates"))
+    unread = (
+        system.kernels,
+        system.outdated_programs,
+        packages.foreign,
+        updates.pending,
+        updates.metadata_at,
+    )
+    assert {reason(reading) for reading in unread} == {Reason.UNREADABLE}
+    assert reason(updates.repositories) is Reason.UNPARSED
+    assert (updates.automatic, system.clock_synchronised) == (False, False)
+
+
+def test_root_on_amazon_sees_that_nothing_is_amiss() -> None:
+    updates, sockets = facts(AMAZON, "updates"), facts(AMAZON, "sockets")
+    assert (updates.pending, updates.automatic, facts(AMAZON, "packages").foreign) == ((), True, ())
+    assert (sockets.firewall, [s.program for s in sockets.sockets]) == (False, ["sshd"])
+    assert [k.package for k in facts(AMAZON, "system").kernels] == ["kernel"]
+
+
+def test_an_appliance_has_packages_that_nobody_can_tell_and_the_rest_is_read() -> None:
+    assert reason(facts(APPLIANCE, "packages")) is Reason.TOOL_MISSING
+    assert reason(facts(APPLIANCE, "updates")) is Reason.TOOL_MISSING
+    assert [s.port for s in facts(APPLIANCE, "sockets").sockets] == [22]
+    assert [m.size for m in facts(APPLIANCE, "mounts").mounts if m.path == "/"] == [20480 * 1024]
+    schedule = facts(APPLIANCE, "schedule")
+    assert (schedule.timers, [entry.user for entry in schedule.cron]) == ((), ["root"])
 
 
 # --- Operation --------------------------------------------------------------------------------------------

@@ -31,29 +31,11 @@ from secscan.model import (
 )
 from secscan.registry import find_checks
 from secscan.scope import Gate, ProbeLog, scope_of_addresses
+from tests.collection.ssh.composed import WINDOWS_SERVER as SERVER
 from tests.lab.ssh import FakeSshd, answer, reply
 from tests.rules import baseline
 
 NONCE = "0123456789abcdef0123456789abcdef"
-
-#: Windows Server 2022. Composed, not captured.
-SERVER = {
-    "product": "Windows Server 2022 Datacenter",
-    "type": "Server",
-    "version": "21H2",
-    "build": "20348",
-    "revision": 2527,
-    "kernel": "10.0.20348",
-    "architecture": "AMD64",
-    "booted": 1779000000,
-    "hotfixes": ["KB5037782", "KB5012170"],
-    "searched": 1779900000,
-    "installed": 1779800000,
-    "reboot": True,
-    "synchronised": True,
-    "updates-off": False,
-    "options": 4,
-}
 
 
 def facts(kind: str, **changes: Any) -> Any:

@@ -97,6 +97,12 @@ def rpm_changed(text: str) -> datetime:
     return max((instant(fields[6]) for _line, fields in _rpm_lines(text)), default=None) or _nothing()
 
 
+def rpm_installed_since(text: str, since: datetime, names: frozenset[str]) -> tuple[str, ...]:
+    """Which of ``names`` were installed or updated after an instant, sorted."""
+    lines = [fields for _line, fields in _rpm_lines(text) if fields[0] in names]
+    return tuple(sorted({fields[0] for fields in lines if instant(fields[6]) > since}))
+
+
 def apk_packages(text: str) -> tuple[Package, ...]:
     """Lines P, V, A and o of apk's database of what is installed; an empty line ends a package."""
     packages = []

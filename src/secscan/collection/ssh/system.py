@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secscan.collection.ssh.framing import Reply, Section
+from secscan.collection.ssh.packages import rpm_installed_since
 from secscan.collection.ssh.reading import UnparsedError, bounded, instant, take
 from secscan.facts import Gap, Kernel, Package, PackageFacts, Reading, Release, SystemFacts
 from secscan.model import Reason
@@ -27,6 +28,14 @@ _ARCH_KERNELS = {
     "linux-rt": "-rt",
 }
 _REBOOT_WANTED = 102  # zypper(8), exit codes
+#: What `dnf needs-restarting --reboothint` (dnf-plugins-core) takes for in use only after a reboot. It can't be asked
+#: itself: like all of dnf it writes a cache.
+_NEEDS_REBOOT = frozenset(
+    {
+        *("kernel", "kernel-core", "kernel-rt", "glibc", "linux-firmware", "systemd", "dbus", "dbus-broker"),
+        *("dbus-daemon", "microcode_ctl"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +244,18 @@ def _reboot_required(reply: Reply) -> Reading[bool]:
         return True
     if any(line.startswith("kept ") for line in lines) or "zypper 0" in lines:
         return False
-    return Gap(Reason.NOT_COLLECTED, "nothing on the host keeps account of whether it needs a reboot")
+    updated = _updated_since_boot(reply)
+    return updated if isinstance(updated, Gap) else bool(updated)
+
+
+def _updated_since_boot(reply: Reply) -> Reading[tuple[str, ...]]:
+    """Red Hat and its like keep no flag: what counts is what was updated while the system ran."""
+    if not reply.has("rpm"):
+        return Gap(Reason.NOT_COLLECTED, "nothing on the host keeps account of whether it needs a reboot")
+    booted = take(reply, "clock", _booted_at)
+    if isinstance(booted, Gap):
+        return booted
+    return take(reply, "rpm", lambda text: rpm_installed_since(text, booted, _NEEDS_REBOOT))
 
 
 def _reboot_packages(reply: Reply) -> Reading[tuple[str, ...]]:
@@ -244,7 +264,10 @@ def _reboot_packages(reply: Reply) -> Reading[tuple[str, ...]]:
         return section
     names = {line[8:].strip() for line in section.text.splitlines() if line.startswith("package ")}
     if not names:
-        return Gap(Reason.NOT_COLLECTED, "the host does not say which packages asked for it")
+        updated = _updated_since_boot(reply)
+        if isinstance(updated, Gap) or not updated:
+            return Gap(Reason.NOT_COLLECTED, "the host does not say which packages asked for it")
+        return updated
     return tuple(sorted(bounded(name) for name in names))[:MOST_LISTED]
 
 
