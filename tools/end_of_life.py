@@ -80,11 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--file", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
     rows = read_table(options.file)
-    for made in (
-        from_pages(options.endoflife) if options.endoflife else (),
-        from_distro_info(options.distro_info) if options.distro_info else (),
-    ):
-        fresh = list(made)
+    made: list[list[Row]] = []
+    if options.endoflife:
+        made.append(list(from_pages(options.endoflife)))
+    if options.distro_info:
+        made.append(list(from_distro_info(options.distro_info)))
+    for fresh in made:
         renewed = {row.product for row in fresh}
         rows = [row for row in rows if row.product not in renewed] + fresh
     text = written(rows)
@@ -105,7 +106,8 @@ def written(rows: list[Row]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Row._fields)
-    table.writerows(sorted(rows, key=lambda row: (ORDER.index(row.product), _number(row.release))))
+    ordered: list[Row] = sorted(rows, key=lambda row: (ORDER.index(row.product), _number(row.release)))
+    table.writerows(ordered)
     return text.getvalue()
 
 
