@@ -103,9 +103,29 @@ def test_no_file_is_written() -> None:
 @pytest.mark.root
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_full_disk_takes_nothing_away() -> None:
-    """Nothing can be written below / in a mount namespace of its own; every reading still comes out whole."""
-    sealed = "mount -o remount,bind,ro / && ! (: >/var/tmp/secscan-test) 2>/dev/null && exec /bin/sh -s"
+@pytest.mark.skipif(shutil.which("zypper") is None, reason="zypper is not installed (package zypper)")
+def test_zypper_leaves_nothing_behind_for_root(tmp_path: Path) -> None:
+    """Asked as root, it keeps a log, an id, caches and a lock, and opens the database of packages for writing."""
+    watched = "mount -t tmpfs t /var/lib/rpm && rpm --dbpath /var/lib/rpm --initdb && : >$0 && /bin/sh -s && "
+    find = (
+        "find /var/lib/rpm /var/lib/zypp /var/cache/zypp /var/log /run/zypp.pid -cnewer $0 >$1 2>/dev/null; :"
+    )
+    places = [str(tmp_path / name) for name in ("stamp", "written")]
+    reply = run(("unshare", "--mount", "/bin/sh", "-c", watched + find, *places))
+    assert reply.sections["rpm-pending"].status == 0
+    assert (tmp_path / "written").read_text() == ""
+
+
+FULL = "for d in /tmp /var/tmp; do mount -t tmpfs -o size=4k t $d && cat /dev/zero >$d/full; done 2>/dev/null"
+
+
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("made_full", ["mount -o remount,bind,ro /", FULL], ids=["sealed", "no room"])
+def test_a_full_disk_takes_nothing_away(made_full: str) -> None:
+    """Nothing can be written in a mount namespace of its own; every reading still comes out whole."""
+    sealed = f"{made_full}; ! (echo x >/var/tmp/secscan-test) 2>/dev/null && exec /bin/sh -s"
     free, bound = run(("/bin/sh",)), run(("unshare", "--mount", "/bin/sh", "-c", sealed))
     assert bound.broken is None
     assert {name: s.status for name, s in bound.sections.items()} == {
@@ -221,6 +241,21 @@ def test_as_a_forced_command_it_refuses_a_line_that_is_not_its_own(line: bytes, 
     place.write_text(script_text())
     done = subprocess.run(["/bin/sh", str(place)], input=line, capture_output=True, timeout=20)
     assert (done.returncode, done.stdout) == (64, b"")
+
+
+def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
+    """What it can't know: functions are called by name, formats are dpkg's and apt's, mksh has a flag of its own."""
+    checker = shutil.which("shellcheck")
+    if checker is None:
+        pytest.skip("shellcheck is not installed (package shellcheck)")
+    known = "SC2016,SC2317,SC3041"
+    (tmp_path / "script.sh").write_text(f"#!/bin/sh\n{script_text()}")
+    said = subprocess.run(
+        [checker, "--shell=sh", f"--exclude={known}", "--format=gcc", str(tmp_path / "script.sh")],
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout == ""
 
 
 def test_the_script_has_nothing_in_it_that_comments_could_be_mistaken_for() -> None:

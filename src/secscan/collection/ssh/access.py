@@ -42,7 +42,7 @@ ROOT_READINGS = (
     ),
     RootReading(
         "pending updates on rpm systems",
-        "dnf and yum write a cache of their own for ordinary accounts, so they are not asked",
+        "dnf and yum write a cache of their own for ordinary accounts, so they are not asked; root's note it in their log",
         (
             "/usr/bin/dnf -q --cacheonly check-update",
             "/usr/bin/dnf -q --cacheonly updateinfo list --security",
