@@ -492,6 +492,29 @@ def test_reference_data_that_nobody_imported_leaves_its_rules_unknown() -> None:
     assert "known_exploited_vulnerabilities.json and run: secscan feeds import" in str(finding.evidence)
 
 
+@check("system.does-without", severity=Severity.LOW)
+def does_without(seen: Observation[SystemFacts], exploited: KnownExploited | None) -> Iterator[Verdict]:
+    """It is.
+
+    Why: It is a test.
+
+    Fix: Nothing.
+    """
+    if exploited is None:
+        yield failed("There is none.")
+    else:
+        yield passed("It is there.")
+
+
+@pytest.mark.parametrize(
+    ("references", "outcome"),
+    [({}, Outcome.FAIL), ({KnownExploited: KnownExploited({}, NOW)}, Outcome.PASS)],
+    ids=["without", "with"],
+)
+def test_a_check_may_do_without_reference_data(references: Mapping[type, Any], outcome: Outcome) -> None:
+    assert judge_inside(LINUX, references, does_without).outcome is outcome
+
+
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.__name__)
 def test_all_reference_data_has_something_to_say_where_it_is_missing(reference: type) -> None:
     assert str(reference.unavailable).endswith((".", "FILE"))  # type: ignore[attr-defined]  # what is tested

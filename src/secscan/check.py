@@ -173,7 +173,8 @@ def _inputs(
         else:
             raise CheckDefinitionError(
                 f"{where}: parameter {name!r} is annotated {hint!r}; a check can ask for Observation[SomeFacts], "
-                f"a Limits subclass, datetime, Host, Service, Agency or {', '.join(r.__name__ for r in REFERENCES)}"
+                f"a Limits subclass, datetime, Host, Service, Agency or {', '.join(r.__name__ for r in REFERENCES)}, "
+                "these also with '| None' where it can do without"
             )
     if not observes:
         raise CheckDefinitionError(
