@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from secscan.engine.shard import MOST_UNDECLARED_SERVICES, Collectors, Shard, collect_shard
-from secscan.facts import Absent, AddressFacts, PortFacts, PortState, PortStatus
+from secscan.engine.shard import MOST_UNDECLARED_SERVICES, Collectors, Shard, absentees, collect_shard
+from secscan.facts import INSIDE, Absent, AddressFacts, PortFacts, PortState, PortStatus
 from secscan.model import (
     AddressTarget,
     Endpoint,
@@ -199,3 +199,64 @@ def test_services_are_looked_at_while_the_port_scan_still_asks_who_answers() -> 
     records = run(collectors)
     assert isinstance(records[AddressTarget("h", A).key, "ports"], Observation)
     assert isinstance(records[Endpoint(DECLARED, A).key, "tls"], Observation)
+
+
+# --- From the inside ----------------------------------------------------------------------------------------
+
+
+def with_login(answer=None) -> Collectors:
+    return replace(fakes(), inside=Fake(("system", "packages"), answer, name="login"))
+
+
+def test_without_a_login_nobody_looks_inside() -> None:
+    assert not {kind for _, kind in run(fakes())} & {"system", "packages"}
+
+
+def test_every_host_is_logged_in_to_once() -> None:
+    collectors = with_login()
+    records = run(collectors)
+    assert collectors.inside.asked == [HostTarget("h")]
+    assert {kind for key, kind in records if key == HostTarget("h").key} == {
+        "addresses",
+        "system",
+        "packages",
+    }
+
+
+def test_whoever_logs_in_is_told_where_the_host_is() -> None:
+    collectors = with_login()
+    found: list[object] = []
+    collectors = replace(
+        collectors,
+        inside=Fake(("system",), lambda target: found.append(dict(collectors.located)) or ok(target)),
+    )
+    run(collectors)
+    assert found == [{"h": (A,)}]
+
+
+def ok(target: Target) -> Record:
+    return Observation(target, "login", "system", NOW, Absent(heard="x"))
+
+
+def test_a_login_that_is_recorded_is_not_done_again() -> None:
+    collectors = with_login()
+    whole = run(with_login())
+    mine = tuple(r for (_, kind), r in whole.items() if kind in ("system", "packages"))
+    run(collectors, recorded=mine)
+    assert collectors.inside.asked == []
+
+
+def test_a_broken_login_collector_is_our_bug_and_the_rest_is_seen() -> None:
+    def broken(target: Target) -> Record:
+        raise RuntimeError("no")
+
+    records = run(with_login(broken))
+    assert records[HostTarget("h").key, "system"].reason is Reason.BUG
+    assert isinstance(records[Endpoint(DECLARED, A).key, "tls"], Observation)
+
+
+def test_what_a_lost_worker_leaves_is_told_of_the_inside_too() -> None:
+    given_up = absentees(Reason.BUG, "lost", inside=True)
+    records = run(given_up, recorded=(addresses(HostTarget("h")),))
+    assert {kind for _, kind in records if _ == HostTarget("h").key} == set(INSIDE)
+    assert all(r.reason is Reason.BUG for r in records.values())

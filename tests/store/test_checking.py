@@ -7,6 +7,7 @@ import pytest
 
 from secscan.model import Reason
 from secscan.store import Store
+from secscan.store.migrations import HEAD
 from tests.store.samples import a_finding, a_judgement, a_start, addresses, later, missed, ports
 
 
@@ -102,4 +103,4 @@ def test_the_revision_is_looked_at(path: Path) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("UPDATE alembic_version SET version_num = '0099'")
         connection.close()
-        assert store.check() == ["the database has revision '0099', expected '0001'"]
+        assert store.check() == [f"the database has revision '0099', expected '{HEAD}'"]

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from secscan.store import Store, StoreError, migrations, tables
 from secscan.store.database import Database
 from secscan.store.revisions import migrate
-from tests.store.samples import a_start
+from tests.store.samples import a_finding, a_judgement, a_start, addresses, later, missed, ports
 
 
 def schema(path: Path) -> set[tuple[str, str, tuple[str, ...]]]:
@@ -67,6 +67,35 @@ def test_a_migrated_database_opens(migrated: Database) -> None:
     with Store.open(migrated.path) as store:
         assert store.begin_run(a_start()) == 1
         assert store.check() == []
+
+
+#: What the program of revision 0001 wrote: one run of one host, judged.
+WRITTEN_BY_0001 = Path(__file__).parent / "golden" / "revision-0001.sql"
+
+
+@pytest.fixture
+def of_0001(tmp_path: Path) -> Path:
+    path = tmp_path / "old.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(WRITTEN_BY_0001.read_text())
+    connection.close()
+    path.chmod(0o600)
+    return path
+
+
+def test_an_older_database_is_not_opened_before_it_is_upgraded(of_0001: Path) -> None:
+    with pytest.raises(StoreError, match="secscan db upgrade"):
+        Store.open(of_0001)
+
+
+def test_an_upgrade_keeps_what_was_written(of_0001: Path) -> None:
+    Store.upgrade(of_0001)
+    with Store.open(of_0001) as store:
+        assert store.check() == []
+        assert store.judgement(1) == a_judgement(1, {"web-1": [a_finding()]})
+        ((_, evidence),) = store.evidence(later(1), ["web-1"])
+        assert set(evidence.newest.values()) == {addresses(), missed()}
+        assert set(evidence.seen.values()) == {ports()}
 
 
 def test_upgrading_a_current_database_changes_nothing(tmp_path: Path) -> None:

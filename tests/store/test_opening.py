@@ -10,6 +10,7 @@ import pytest
 
 from secscan.store import Store, StoreError
 from secscan.store.database import Database
+from secscan.store.migrations import HEAD, REVISIONS
 from secscan.store.revisions import ensure_current
 from tests.store.samples import a_start
 
@@ -109,9 +110,9 @@ def test_a_database_of_a_newer_secscan_is_refused_with_both_versions(path: Path)
 def test_a_database_of_an_older_secscan_says_how_to_upgrade(path: Path) -> None:
     database = Database(made(path))
     with pytest.raises(
-        StoreError, match=r"has revision 0001, and secscan .* needs 0002: .*secscan db upgrade"
+        StoreError, match=rf"has revision {HEAD}, and secscan .* needs 9999: .*secscan db upgrade"
     ):
-        ensure_current(database, create=False, revisions=("0001", "0002"))
+        ensure_current(database, create=False, revisions=(*REVISIONS, "9999"))
     database.close()
 
 
