@@ -1,8 +1,8 @@
 """How many hosts a second one core of the scanner sees from the inside, and where its time goes.
 
 One fake sshd (paramiko, in a process of its own) replays the reply of this machine's own script, cut or filled up to
-400 packages, to one collector process. What counts is the CPU time of the collector: the wall clock of a run on one
-machine is that of both ends together.
+400 packages, to one collector process. What counts is the CPU time of the collector, and the fake sshd's is not counted:
+the wall clock of a run on one machine is that of both ends together. bench.ssh_peer measures against ansible.
 """
 
 import argparse

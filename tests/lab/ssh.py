@@ -120,6 +120,10 @@ class Sshd(Running):
         )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return Path(self._log.name).read_text(errors="replace")
 

@@ -321,6 +321,7 @@ class Connection:
     def try_login(self, attempt: "Attempt") -> bool:
         """Whether one way of logging in was enough, by itself or after those before. Raises HungUp as well."""
         self._tries += 1
+        self._transport.auth_timeout = _left(self._deadline)
         with self._failures("logging in broke off"):
             try:
                 attempt(self._transport)
@@ -339,6 +340,9 @@ class Connection:
                     raise EOFError(str(e)) from e
                 if not isinstance(e, paramiko.AuthenticationException):
                     raise
+                # And it is what paramiko says of no answer at all, up to a tenth of a second early.
+                if time.monotonic() >= self._deadline - 0.2:
+                    raise TimeoutError(str(e)) from e
                 return False
             return bool(self._transport.is_authenticated())
 
