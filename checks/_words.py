@@ -24,7 +24,12 @@ def short(text: str) -> str:
 
 
 def identity(name: str) -> str:
-    """``name`` as the object of a finding: two that only differ beyond what is shown stay two."""
+    """``name`` as the object of a finding: two that only differ beyond what is shown stay two.
+
+    A host may call a package nothing at all; the finding without an object is the one about the whole host.
+    """
+    if not name:
+        return "-"
     if len(name) <= MOST_SHOWN:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
