@@ -345,13 +345,16 @@ pacman_origins() {
 }
 
 apt() {
-    # Even where it only simulates, apt writes down what it planned; and root's would write the cache it makes.
-    if [ "$(id -u)" = 0 ]; then
-        within 30 "$@" -o Dir::Log::Planner= -o Dir::Log::Solver= -o Debug::NoLocking=1 \
-            -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
-    else
-        within 30 "$@" -o Dir::Log::Planner= -o Dir::Log::Solver= -o Debug::NoLocking=1
+    # Even where it only simulates, apt writes down what it planned.
+    set -- "$@" -o Dir::Log::Planner= -o Dir::Log::Solver= -o Debug::NoLocking=1
+    if [ "$(id -u)" != 0 ]; then
+        within 30 "$@"
+        return
     fi
+    # Root's apt would also write the cache it makes, and without that cache it takes seconds. Nobody's uses what is
+    # there; where nobody may not read a source, apt fails, and root asks without a cache.
+    found=$(as_nobody 30 "$@") && put "$found" && return
+    within 30 "$@" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
 }
 
 apt_origins() {
