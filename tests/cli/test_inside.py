@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Secscan, as_json
-from tests.lab.ssh import Sshd, find_sshd, make_key
 from tests.lab.servers.tools import MissingToolError
+from tests.lab.ssh import Sshd, find_sshd, make_key
 
 USER = os.environ.get("USER", "root") if os.geteuid() else "root"
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 
 import pytest
@@ -186,3 +187,49 @@ def test_agencies_not_assessed_count_in_the_whole():
 def test_the_distribution_counts_every_assessed_agency():
     view = index_view(samples.make_fleet_data(24))
     assert sum(bar.enough + bar.not_enough for bar in view.distribution) == view.assessed
+
+
+def lacking(
+    fix: str, host: str = "web-1", severity: Severity = Severity.HIGH, due: str = "", object: str = ""
+):
+    evidence = Text("It lacks an update.", {"fix": fix, "due": due})
+    return make_finding(
+        EXPIRED, subject=Subject.of_host(host), evidence=evidence, severity=severity, object=object or fix
+    )
+
+
+def test_what_one_command_mends_is_told_once_for_all_hosts():
+    hosts = [samples.make_host(1), samples.make_host(2)]
+    data = samples.make_agency_data(
+        {
+            hosts[0].id: [lacking("apt upgrade curl", hosts[0].id), lacking("apt upgrade sudo", hosts[0].id)],
+            hosts[1].id: [lacking("apt upgrade sudo", hosts[1].id)],
+        },
+        hosts=hosts,
+    )
+    fixes = agency_view(data).fixes
+    assert [(fix.command, len(fix.hosts)) for fix in fixes] == [
+        ("apt upgrade sudo", 2),
+        ("apt upgrade curl", 1),
+    ]
+
+
+def test_a_fix_is_as_grave_as_the_gravest_it_mends_and_due_as_early():
+    view = agency_view(
+        make_single(
+            lacking("apt upgrade curl", severity=Severity.LOW, due="2026-03-01", object="a"),
+            lacking("apt upgrade curl", severity=Severity.MEDIUM, due="2026-02-01", object="b"),
+            lacking("apt upgrade curl", severity=Severity.LOW, due="soon", object="c"),
+        )
+    )
+    (fix,) = view.fixes
+    assert (fix.severity, fix.due, fix.findings) == (Severity.MEDIUM, date(2026, 2, 1), 3)
+
+
+def test_without_a_command_that_mends_there_is_no_fix_to_list():
+    assert agency_view(make_single(make_finding(EXPIRED), lacking(""))).fixes == ()
+
+
+def test_what_a_host_says_in_a_fix_is_made_visible():
+    (fix,) = agency_view(make_single(lacking("apt upgrade \x1b[2Jcurl"))).fixes
+    assert "\x1b" not in fix.command

@@ -31,7 +31,7 @@ from secscan.engine.protocol import (
 )
 from secscan.engine.shard import Shard, absentees, collect_shard
 from secscan.facts import BUILT_IN, FactKindError, Facts
-from secscan.model import Observation, Reason, Record, Unobserved
+from secscan.model import Reason, Record
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
 #: A host is tried again this often after the worker that had it died; then it is given up as our bug.
@@ -87,21 +87,21 @@ def collect(
                 continue  # It was let go; what it still had in the pipe is seen again by its successor.
             job = worker.job
             match message:
-                case Seen() if job and isinstance(record := _read(message, kinds), Observation | Unobserved):
-                    job.seen.append(record)
-                    yield record
+                case Seen() if job:
+                    record = _read(message, kinds)
+                    if isinstance(record, str):
+                        worker.last_words = record
+                        yield from _let_go(worker, crew, pending, setup)
+                    else:
+                        job.seen.append(record)
+                        yield record
                 case Done() if job:
                     worker.job = None
                     yield ShardDone(tuple(host.id for host in job.shard.hosts))
                 case Failed():
                     raise ScopeError(message.detail)
                 case _:
-                    if isinstance(message, Seen):
-                        worker.last_words = _read(message, kinds)
-                    worker.end()
-                    crew.remove(worker)
-                    if job:
-                        yield from _after_loss(job, worker.last_words, pending, setup)
+                    yield from _let_go(worker, crew, pending, setup)
     finally:
         for worker in crew:
             worker.end()
@@ -231,6 +231,15 @@ def _read(message: Seen, kinds: Mapping[str, type[Facts]]) -> Record | str:
         return from_wire(message.record, kinds)
     except (FactKindError, ValueError, KeyError) as e:
         return f"it sent what can't be read: {e}"[:300]
+
+
+def _let_go(
+    worker: _Worker, crew: list[_Worker], pending: "deque[_Job]", setup: Setup
+) -> Iterator[Record | ShardDone]:
+    worker.end()
+    crew.remove(worker)
+    if worker.job:
+        yield from _after_loss(worker.job, worker.last_words, pending, setup)
 
 
 def _after_loss(

@@ -99,6 +99,7 @@ def environment() -> Environment:
         "percent": formats.percent,
         "count": formats.count,
         "instant": _instant,
+        "day": formats.day,
         "evidence": _evidence,
         "prose": _prose,
         "name": _name,

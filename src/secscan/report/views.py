@@ -8,7 +8,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -232,6 +232,17 @@ class CauseView:
 
 
 @dataclass(frozen=True, slots=True)
+class FixView:
+    """One thing to do that mends findings on some hosts, as it is typed there; ``due`` is the earliest day it is due, if that is known."""
+
+    command: str
+    severity: Severity
+    hosts: tuple[str, ...]
+    findings: int
+    due: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """What one host did not show: the services it is about, what happened, and the checks by domain it left open."""
 
@@ -331,6 +342,7 @@ class AgencyView:
     failures: Mapping[Severity, int]
     first: tuple[FailureView | CauseView, ...]
     causes: tuple[CauseView, ...]
+    fixes: tuple[FixView, ...]
     by_severity: tuple[tuple[Severity, tuple[FailureView, ...]], ...]
     unseen: tuple[UnseenView, ...]
     passed: tuple[Tally, ...]
@@ -406,6 +418,7 @@ def agency_view(data: AgencyData) -> AgencyView:
         failures=_failures(data.findings),
         first=_first_steps(causes, failures, data),
         causes=causes,
+        fixes=_fix_views(data),
         by_severity=tuple(
             (severity, of_severity)
             for severity in GRAVEST_FIRST
@@ -560,6 +573,34 @@ def _failure_views(
     )
     importance = _importance(data)
     return tuple(sorted(views, key=lambda v: (-sum(importance[host] for host in v.hosts), -len(v.findings))))
+
+
+def _fix_views(data: AgencyData) -> tuple[FixView, ...]:
+    """What mends failures by one command each: the gravest first, then what most hosts need."""
+    by_fix: dict[str, list[Finding]] = {}
+    for finding in data.findings:
+        fix = finding.evidence.values.get("fix")
+        if finding.outcome is Outcome.FAIL and isinstance(fix, str) and fix:
+            by_fix.setdefault(visible(fix), []).append(finding)
+    views = (
+        FixView(
+            command=fix,
+            severity=max(finding.severity for finding in findings),
+            hosts=_hosts_of(findings),
+            findings=len(findings),
+            due=min((day for finding in findings if (day := _due(finding))), default=None),
+        )
+        for fix, findings in by_fix.items()
+    )
+    return tuple(sorted(views, key=lambda v: (-v.severity, -len(v.hosts), v.command)))
+
+
+def _due(finding: Finding) -> date | None:
+    said = finding.evidence.values.get("due")
+    try:
+        return date.fromisoformat(said) if isinstance(said, str) else None
+    except ValueError:
+        return None
 
 
 def _first_steps(
