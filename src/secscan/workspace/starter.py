@@ -47,8 +47,8 @@ def write_new(folder: Path, *, today: date) -> Workspace:
 _SETTINGS = """\
 # The settings of this workspace. Lines that begin with "#" and no blank are keys with an example; take the "#" off.
 
-# The baseline that agencies are held to: "network" (what is seen over the network), "baseline" (the same three
-# domains, until patches and backups join them), or one of your own in profiles/. See: secscan profiles list
+# The baseline that agencies are held to: "network" (what is seen over the network), "baseline" (patch levels too:
+# hosts want a login), or one of your own in profiles/. See: secscan profiles list
 profile = "network"
 
 # The language of pages and messages: "en" or "vi".
