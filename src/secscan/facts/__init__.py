@@ -1,6 +1,17 @@
 """Typed raw facts: one frozen model per kind of fact, shaped for the domain and not for the tool that saw it."""
 
 from secscan.facts.addresses import AddressFacts
+from secscan.facts.backups import (
+    Attempt,
+    Backup,
+    BackupFacts,
+    BackupRun,
+    BackupTool,
+    Place,
+    PlaceKind,
+    Retention,
+    Unread,
+)
 from secscan.facts.chain import Chain, ChainFacts
 from secscan.facts.kind import (
     Absent,
@@ -24,6 +35,11 @@ __all__ = [
     "BUILT_IN",
     "Absent",
     "AddressFacts",
+    "Attempt",
+    "Backup",
+    "BackupFacts",
+    "BackupRun",
+    "BackupTool",
     "Chain",
     "ChainFacts",
     "CipherSuite",
@@ -38,12 +54,15 @@ __all__ = [
     "Package",
     "PackageFacts",
     "PendingUpdate",
+    "Place",
+    "PlaceKind",
     "PortFacts",
     "PortState",
     "PortStatus",
     "Reading",
     "Release",
     "Repository",
+    "Retention",
     "ScheduleFacts",
     "ServiceIdentity",
     "Socket",
@@ -52,6 +71,7 @@ __all__ = [
     "Timer",
     "TlsFacts",
     "TlsVersion",
+    "Unread",
     "UpdateFacts",
     "VersionOffer",
     "decode",
@@ -74,5 +94,6 @@ BUILT_IN: dict[str, type[Facts]] = {
         SocketFacts,
         MountFacts,
         ScheduleFacts,
+        BackupFacts,
     )
 }
