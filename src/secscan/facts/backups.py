@@ -102,8 +102,8 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     encrypted: Reading[bool] = Gap()
     #: Who makes backups can't change or delete old ones (append-only, object lock, read-only snapshots).
     append_only: Reading[bool] = Gap()
-    #: When an integrity check last ended well.
-    checked_at: Reading[datetime] = Gap()
+    #: When an integrity check last ended well; None: there is a record of checks, and none in it did.
+    checked_at: Reading[datetime | None] = Gap()
     #: Since when a lock has been held; None: there is none.
     locked_since: Reading[datetime | None] = Gap()
 
