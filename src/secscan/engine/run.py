@@ -9,6 +9,7 @@ import msgspec
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine import holding
 from secscan.engine.judging import judge_fleet
 from secscan.engine.looking import Progress, look
 from secscan.engine.protocol import CollectionSettings, Setup
@@ -18,6 +19,7 @@ from secscan.facts import BUILT_IN, Facts
 from secscan.history import settle
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
 from secscan.model import Evidence, Host, Inventory, Judgement, Record
+from secscan.reference import HeldBackups
 from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
 from secscan.scoring import SCORING_VERSION
@@ -130,11 +132,14 @@ def carry_out(
 def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judgement:
     """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement."""
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
+    # One host at a time is held in memory, so what all of them keep of one another's backups is read before.
+    keeping = means.store.evidence(at, owned, kinds=holding.KINDS)
+    held = holding.held_backups(inventory, keeping, at.date())
     judgement = judge_fleet(
         inventory,
         means.store.evidence(at, owned),
         baseline=means.baseline,
-        references=means.references,
+        references={**means.references, HeldBackups: held},
         stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory),
     )
     before = means.store.lifecycles()

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -74,13 +74,22 @@ class FactsReader:
 
 
 def read_evidence(
-    connection: Connection, hosts: Sequence[str], at: datetime, facts: FactsReader
+    connection: Connection,
+    hosts: Sequence[str],
+    at: datetime,
+    facts: FactsReader,
+    kinds: Collection[str] | None = None,
 ) -> Iterator[tuple[str, Evidence]]:
-    """Each of ``hosts`` in the order given; one that was never looked at has empty evidence."""
-    newest = _newest(connection, hosts, at, _is_attempt())
+    """Each of ``hosts`` in the order given; one that was never looked at has empty evidence.
+
+    ``kinds`` leaves out all other kinds; None: none is left out.
+    """
+    newest = _newest(connection, hosts, at, _is_attempt(), kinds=kinds)
     unseen = {place for place, row in newest.items() if row.reason is not None}
     before = (
-        _newest(connection, hosts, at, _is_seen(), among={target for target, _ in unseen}) if unseen else {}
+        _newest(connection, hosts, at, _is_seen(), among={target for target, _ in unseen}, kinds=kinds)
+        if unseen
+        else {}
     )
     seen = {place: row for place, row in before.items() if place in unseen}
 
@@ -132,10 +141,11 @@ def _newest(
     at: datetime,
     wanted: ColumnElement[bool],
     among: set[int] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> dict[Place, Row[Any]]:
     """The newest wanted row about each target and kind; at the same microsecond, that of the later run."""
     o, c, f, p = tables.observation, tables.collector, tables.facts, tables.phrase
-    places = _places(hosts, at, wanted, among)
+    places = _places(hosts, at, wanted, among, kinds)
     # Outer joins: a planner that may turn them around reads the whole history of a target to find its newest row.
     there = and_(
         o.c.target == places.c.target,
@@ -169,7 +179,11 @@ def _newest(
 
 
 def _places(
-    hosts: Sequence[str], at: datetime, wanted: ColumnElement[bool], among: set[int] | None
+    hosts: Sequence[str],
+    at: datetime,
+    wanted: ColumnElement[bool],
+    among: set[int] | None,
+    kinds: Collection[str] | None = None,
 ) -> Subquery:
     """Each target with each kind, and when it was last recorded as wanted: one seek in the primary key for each."""
     o, t, h, k = tables.observation, tables.target, tables.host, tables.kind
@@ -194,7 +208,11 @@ def _places(
         .join(k, k.c.id.is_not(None))
         .where(h.c.name.in_(hosts))
     )
-    return (every if among is None else every.where(t.c.id.in_(among))).subquery()
+    if among is not None:
+        every = every.where(t.c.id.in_(among))
+    if kinds is not None:
+        every = every.where(k.c.name.in_(sorted(kinds)))
+    return every.subquery()
 
 
 def _age(row: Row[Any]) -> tuple[datetime, int, str]:

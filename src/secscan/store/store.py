@@ -121,14 +121,16 @@ class Store:
         with self._database.reading() as connection:
             return recording.recorded(connection, run)
 
-    def evidence(self, at: datetime, hosts: Sequence[str]) -> Iterator[tuple[str, Evidence]]:
+    def evidence(
+        self, at: datetime, hosts: Sequence[str], *, kinds: Collection[str] | None = None
+    ) -> Iterator[tuple[str, Evidence]]:
         """The newest evidence about each host up to and including ``at``, over all runs; in the order given.
 
-        Facts that can't be decoded any more are Unobserved(UNPARSED).
+        ``kinds`` leaves out all other kinds of facts. Facts that can't be decoded any more are Unobserved(UNPARSED).
         """
         for some in chunks(hosts, evidence.HOSTS_AT_ONCE):
             with self._database.reading() as connection:
-                read = list(evidence.read_evidence(connection, some, at, self._facts))
+                read = list(evidence.read_evidence(connection, some, at, self._facts, kinds))
             yield from read
 
     # --- What was judged ---
