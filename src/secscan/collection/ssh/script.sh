@@ -149,6 +149,7 @@ secscan_collect() {
         say rpm-security rpm_security
         say rpm-foreign rpm_foreign
     fi
+    secscan_backups
     put "$newline$nonce end$newline"
 }
 
@@ -495,6 +496,8 @@ if [ -z "${nonce-}" ]; then
     nonce=${nonce#nonce=} budget=${budget#budget=} limit=${limit#limit=} sudo=${sudo#sudo=}
     case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
     case $budget$limit in '' | *[!0-9]*) exit 64 ;; esac
+    declared=${rest#declared=?} declared=${declared%?}
+    case $declared in *[!A-Za-z0-9._/*?+@=:,\ -]*) exit 64 ;; esac
 fi
 secscan_collect
 exit 0
