@@ -157,7 +157,9 @@ backup_places() {
             fi
         } | grep -o -E '/[A-Za-z0-9._/@+-]+' | grep -E '^/[^/]'
         set -f
+        if [ "$sudo" = 1 ] && [ ! -x /root ]; then put "!/root/.cache/restic$newline!/root/.borgmatic$newline"; fi
     } | sed -e 's#/*$##' | sort -u | head -n 2000 | while IFS= read -r path; do
+        case $path in '!'*) put "closed ${path#!}$newline"; continue ;; esac
         [ -d "$path" ] || continue
         case $path in /etc | /etc/* | /usr/* | /bin | /dev/* | /proc/* | /sys/* | /run/* | /var/log* | /tmp | /var | /home | /srv | /root) continue ;; esac
         real=$(cd -P -- "$path" && pwd -P) || real=$path
@@ -195,7 +197,7 @@ backup_listing() {
     for line in $places; do
         case $line in
             "list "*) path=${line#*	}; set -- "$@" "$path" ;;
-            "closed "*) [ "$sudo" = 1 ] && backup_closed="${backup_closed-}$newline${line#closed }" ;;
+            "closed "*) [ "$sudo" = 1 ] && backup_closed="${backup_closed-}${line#closed }$newline" ;;
         esac
     done
     {
@@ -209,7 +211,7 @@ backup_listing() {
         for path in $(put "$backup_files" | sed -n -e 's#^|lockfile[[:space:]]*\(/[^[:space:]]*\).*#\1#p'); do
             [ -e "$path" ] && stat -c %Y/%s/%f/%n "$path"
         done
-        for path in ${backup_closed-}; do as_root 10 find "$path" $(backup_listed) || put "refused $path$newline"; done
+        for path in ${backup_closed-}; do as_root 10 find "$path" $(listed_by_root) || put "refused $path$newline"; done
         put "status $status$newline"
     } | sort -t / -k 1,1nr | awk -F / '
         /^refused / || /^status / { print; next }
@@ -379,7 +381,7 @@ backup_contents() {
         done
     fi
     for line in $places; do
-        case $line in "closed "*) [ "$sudo" = 1 ] && as_root 10 find "${line#closed }" $(backup_read) ;; esac
+        case $line in "closed "*) [ "$sudo" = 1 ] && as_root 10 find "${line#closed }" $(read_by_root) ;; esac
     done
     unset IFS
     return 0
@@ -461,6 +463,48 @@ grep
 +'
 }
 
+# The two commands that sudo may be asked for, folder by folder: names, sizes and times; and of notes the lines that
+# tell when and how large. Short and without quotes, so that they can be written into sudoers as they are.
+listed_by_root() {
+    put '-maxdepth
+4
+-name
+data
+-prune
+-o
+-name
+index
+-prune
+-o
+-type
+f
+-exec
+stat
+-c
+%Y/%s/%f/%n
+{}
++'
+}
+
+read_by_root() {
+    put '-maxdepth
+4
+-name
+data
+-prune
+-o
+-name
+backup.info
+-exec
+grep
+-a
+-H
+-E
+F[_0-9DI-]*=.*backup-timestamp|^backrest-format=|^status=|_time=|^size=|^encryption=
+{}
++'
+}
+
 backup_logs() {
     set +f
     {
@@ -519,7 +563,7 @@ backup_snapshots() {
     if has lvs; then
         if [ "$(id -u)" = 0 ] || [ "$sudo" = 1 ]; then
             put "lvm$newline"
-            as_root 10 lvs --readonly --noheadings --separator ' ' --units b --nosuffix -o vg_name,lv_name,origin,lv_time -S origin!=
+            as_root 10 lvs --readonly --noheadings --separator / --units b --nosuffix -o vg_name,lv_name,origin,lv_time -S origin!=
         else
             put "closed lvm -$newline"
         fi
@@ -535,7 +579,7 @@ backup_declared() {
         parent=${pattern%/*}
         case $parent in *[*?]*) ;; ?*) if [ -d "$parent" ] && { [ ! -r "$parent" ] || [ ! -x "$parent" ]; }; then
             if [ "$sudo" = 1 ]; then
-                as_root 10 find "$parent" -maxdepth 1 -type f -exec stat -c %Y/%s/%f/%n {} + | sort -t / -k 1,1nr | sed -e 's#^#shut #'
+                as_root 10 find "$parent" $(listed_by_root) | sort -t / -k 1,1nr | sed -e 's#^#shut #'
             else
                 put "closed $parent$newline"
             fi

@@ -497,7 +497,7 @@ if [ -z "${nonce-}" ]; then
     case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
     case $budget$limit in '' | *[!0-9]*) exit 64 ;; esac
     declared=${rest#declared=?} declared=${declared%?}
-    case $declared in *[!A-Za-z0-9._/*?+@=:,\ -]*) exit 64 ;; esac
+    case $declared in *[!A-Za-z0-9._/*?+@=:,%\ -]*) exit 64 ;; esac
 fi
 secscan_collect
 exit 0

@@ -23,7 +23,7 @@ _QUOTED = 200
 _START = 'if [ -z "${nonce-}" ]; then\n'
 
 #: What a pattern may be made of: nothing that means anything to a shell but ``*`` and ``?``.
-_PATTERN = re.compile(r"/[A-Za-z0-9._/*?+@=:,-]{1,199}", re.ASCII)
+_PATTERN = re.compile(r"/[A-Za-z0-9._/*?+@=:,%-]{1,199}", re.ASCII)
 _MOST_PATTERNS = 50
 
 
@@ -69,6 +69,14 @@ def asked_for(patterns: Iterable[str]) -> tuple[str, ...]:
     """Of declared patterns those that a host can be asked for: absolute, of harmless characters, at most 50."""
     sound = (p for p in patterns if _PATTERN.fullmatch(p) and "/../" not in f"{p}/")
     return tuple(dict.fromkeys(sound))[:_MOST_PATTERNS]
+
+
+def backup_commands(folder: str) -> tuple[str, ...]:
+    """What the script asks sudo for, of a folder with backups that the account can't look into."""
+    return tuple(
+        f"/usr/bin/find {folder} {' '.join(words.split())}"
+        for words in re.findall(r"^(?:listed|read)_by_root\(\) \{\n    put '(.*?)'\n", script_text(), re.M | re.S)
+    )
 
 
 @cache

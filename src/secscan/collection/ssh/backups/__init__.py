@@ -16,6 +16,7 @@ from secscan.collection.ssh.backups.snapshots import read_snapshots
 from secscan.collection.ssh.backups.told import Told, read_told
 from secscan.collection.ssh.framing import Reply
 from secscan.collection.ssh.reading import bounded
+from secscan.collection.ssh.shell_script import backup_commands
 from secscan.facts import Gap, MountFacts, PackageFacts, ScheduleFacts
 from secscan.facts.backups import Backup, BackupFacts, BackupTool, Unread
 from secscan.model import Reason
@@ -154,7 +155,7 @@ def _hidden(told: Told, tools: tuple[BackupTool, ...]) -> Iterator[Unread]:
             what=bounded(path),
             reason=Reason.UNREADABLE,
             detail="the account may not look into it",
-            access=listing_access(path),
+            access=backup_commands(path)[0],
         )
     for path in told.unreadable:
         if path.startswith("/var/log/"):
@@ -175,13 +176,8 @@ def _hidden(told: Told, tools: tuple[BackupTool, ...]) -> Iterator[Unread]:
                 what=_HIDDEN[tool.name],
                 reason=Reason.UNREADABLE,
                 detail="what root's own backups note there is not shown to the account",
-                access=listing_access(_HIDDEN[tool.name]),
+                access=backup_commands(_HIDDEN[tool.name])[0],
             )
-
-
-def listing_access(path: str) -> str:
-    """The command whose permission would show names, sizes and times below a folder, and nothing else."""
-    return bounded(f"find {path}", 200)
 
 
 def _tool_of(path: str) -> str:
