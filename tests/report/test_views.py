@@ -186,3 +186,24 @@ def test_agencies_not_assessed_count_in_the_whole():
 def test_the_distribution_counts_every_assessed_agency():
     view = index_view(samples.make_fleet_data(24))
     assert sum(bar.enough + bar.not_enough for bar in view.distribution) == view.assessed
+
+
+# --- The ladder of backups ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("criticalities", "hosts", "is_critical"), [((1, 3), 2, False), ((1, 4), 1, True), ((4, 5), 2, True)]
+)
+def test_the_ladder_counts_critical_hosts_where_there_are_any(criticalities, hosts, is_critical):
+    judgement, inventory, baseline, checks = samples.make_ladder(
+        [(samples.make_host(n, criticality=c), [Outcome.PASS] * 11) for n, c in enumerate(criticalities)]
+    )
+    data = agency_data(judgement, inventory, baseline, checks=checks, agency_id="bo-vi-du", tz=samples.HANOI)
+    ladder = agency_view(data).ladder
+    assert (ladder.hosts, ladder.is_critical) == (hosts, is_critical)
+    assert {rung.reached for rung in ladder.rungs} == {hosts}
+    assert [rung.number for rung in ladder.rungs] == list(range(11, 0, -1))
+
+
+def test_without_rungs_there_is_no_ladder():
+    assert agency_view(samples.make_agency_data()).ladder is None

@@ -72,8 +72,8 @@ def rung_bar(reached: int, possible: int, hosts: int) -> Markup:
     """
     share = Range(Fraction(100 * reached, hosts or 1), Fraction(100 * possible, hosts or 1))
     return Markup(
-        '<svg class="rung" width="100%" height="30" aria-hidden="true"><rect class="rail" width="4" height="30"/>'
-        '<svg x="4" y="8" width="100%" height="14"><rect class="track" width="100%" height="14"/>{}</svg></svg>'
+        '<svg class="rung" width="100%" height="30" aria-hidden="true"><g transform="translate(0 8)">'
+        '<rect class="track" width="100%" height="14"/>{}</g></svg>'
     ).format(_bars(share, 14))
 
 
