@@ -28,7 +28,7 @@ class PlaceKind(enum.StrEnum):
     REMOTE = "remote"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True, tag_field="gap", tag="no"):
     """Where a backup lies. ``address`` is as the tool names it, without user name and password.
 
     ``host`` is the other machine's name or address ("" for LOCAL). ``path`` has symbolic links resolved, for LOCAL
@@ -56,7 +56,7 @@ class BackupRun(msgspec.Struct, frozen=True, kw_only=True):
     files: int | None = None
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, tag_field="gap", tag="no"):
     """The newest time that the tool was started: when that ended, and how. ``succeeded`` is None while it runs."""
 
     at: datetime
@@ -64,7 +64,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
 
 
-class Retention(msgspec.Struct, frozen=True, kw_only=True):
+class Retention(msgspec.Struct, frozen=True, kw_only=True, tag_field="gap", tag="no"):
     """What the tool is told to keep: runs by count (``last``) and by calendar, or everything for so many days."""
 
     last: int | None = None

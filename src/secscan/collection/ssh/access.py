@@ -83,7 +83,9 @@ def authorized_key(public_key: str, *, sources: Sequence[str] = (), command: str
 
 def backup_readings(host: Host) -> tuple[RootReading, ...]:
     """What only root can tell of the host's backups: of the usual folders, and of those that the inventory declares."""
-    declared = sorted({path.rpartition("/")[0] for b in host.backups if _FOLDER.fullmatch(path := b.path)} - {""})
+    declared = sorted(
+        {path.rpartition("/")[0] for b in host.backups if _FOLDER.fullmatch(path := b.path)} - {""}
+    )
     return (
         RootReading(
             "names, sizes and times of backups that are closed to the account; leave out folders that are not there",
@@ -140,7 +142,7 @@ def explain_access(
         parts += ["#    in the credential. Without them secscan says for each what it could not read."]
         for reading in (*ROOT_READINGS, *backup_readings(host)):
             parts += [f"# {reading.what} (without: {reading.without})"]
-            parts += [f"{account} ALL=(root) NOPASSWD: {_escaped(command)}" for command in reading.commands]
+            parts += [f"{account} ALL=(root) NOPASSWD: {escaped(command)}" for command in reading.commands]
         parts += [
             "# Programs that still run on replaced files are told to root alone: there is no command for them"
         ]
@@ -148,6 +150,6 @@ def explain_access(
     return "\n".join(parts) + "\n"
 
 
-def _escaped(command: str) -> str:
+def escaped(command: str) -> str:
     """sudoers(5): these have a meaning of their own within a command's arguments."""
     return re.sub(r"([,:=\\*?\[\]!])", r"\\\1", command)

@@ -16,12 +16,19 @@ secscan_backups() {
     if [ -n "${declared-}" ]; then say backup-declared backup_declared; fi
 }
 
-# Values of what is called like a secret, and passwords in addresses.
+# Values of what is called like a secret, and passwords in addresses: they are taken out before anything is sent.
 without_secrets() {
     sed -e 's#://[^/@[:space:]]*@#://#g' \
-        -e 's#\([A-Za-z0-9_-]*\([Pp][Aa][Ss][Ss]\|[Ss][Ee][Cc][Rr][Ee][Tt]\|[Tt][Oo][Kk][Ee][Nn]\|[Kk][Ee][Yy]\)[A-Za-z0-9_-]*[=:]\)[[:space:]]*[^[:space:]].*#\1***#' \
+        -e "s#\([A-Za-z0-9_-]*\([Pp][Aa][Ss][Ss]\|[Ss][Ee][Cc][Rr][Ee][Tt]\|[Tt][Oo][Kk][Ee][Nn]\|[Kk][Ee][Yy]\)[A-Za-z0-9_-]*[=:]\)[[:space:]]*\(\"[^\"]*\"\|'[^']*'\|[^[:space:];|&]*\)#\1***#g" \
         -e 's#\(--[a-z-]*\(password\|passwd\|passphrase\|secret\|token\|key\)[a-z-]*\)  *[^[:space:]]*#\1 ***#g' \
-        -e 's#\(mysql.* -p\)[^[:space:]]*#\1***#g'
+        -e 's#\(\(mysql\|mariadb\)[^|;&]* -p\)[^[:space:]]*#\1***#g'
+}
+
+without_secrets_of() {
+    told=$("$@")
+    status=$?
+    put "$told" | without_secrets
+    return "$status"
 }
 
 backup_host() {
@@ -155,7 +162,7 @@ backup_places() {
             if [ -d /run/systemd/system ]; then
                 within 10 systemctl show --no-pager -p ExecStart '*.service' | grep -E "$backup_words|rest-server"
             fi
-        } | grep -o -E '/[A-Za-z0-9._/@+-]+' | grep -E '^/[^/]'
+        } | grep -o -E '/[A-Za-z0-9._/@+-]+' | sed -e 's#^//*#/#'
         set -f
         if [ "$sudo" = 1 ] && [ ! -x /root ]; then put "!/root/.cache/restic$newline!/root/.borgmatic$newline"; fi
     } | sed -e 's#/*$##' | sort -u | head -n 2000 | while IFS= read -r path; do
@@ -538,7 +545,7 @@ backup_logs() {
     return 0
 }
 
-backup_log_words='snapshot [0-9a-f]{8} saved|"message_type": ?"summary"|^processed [0-9]+ files|no errors were found|^Fatal: |: (started|completed)|^Archive name:|^Time \((start|end)\):|^Number of files:|^This archive:|"(end|nfiles|original_size)":|terminating with|Creating archive|Successfully ran configuration|Error running configuration|^(StartTime|EndTime|SourceFiles|SourceFileSize|Errors) [0-9]|command (begin|end)|new backup label|backup size = |rsync error|total size (is )?[0-9]|Number of (regular )?files|Total file size|Transferred:|Elapsed time:|Errors: |ERROR|^ +(JobId|Job|Backup Level|Client|End time|(FD|SD) (Files|Bytes) Written|Non-fatal FD errors|Encryption|Termination):'
+backup_log_words='snapshot [0-9a-f]{8} saved|"message_type": ?"summary"|^processed [0-9]+ files|no errors were found|^Fatal: |: (started|completed)|^Archive name:|^Time \((start|end)\):|^Number of files:|^This archive:|"(end|nfiles|original_size)":|terminating with|Creating archive|Successfully ran configuration|Error running configuration|^(StartTime|EndTime|SourceFiles|SourceFileSize|Errors) [0-9]|command (begin|end)|new backup label|backup size = |rsync error|total size (is )?[0-9]|Number of (regular )?files|Total file size| (INFO|NOTICE) +: *$|Transferred:|Elapsed time:|Errors: |ERROR|^ +(JobId|Job|Backup Level|Client|End time|(FD|SD) (Files|Bytes) Written|Non-fatal FD errors|Encryption|Termination):'
 
 backup_snapshots() {
     while read -r device path type rest; do

@@ -132,8 +132,8 @@ secscan_collect() {
     say sockets sockets
     say firewall firewall
     say timers timers
-    say services services
-    say cron cron
+    say services without_secrets_of services
+    say cron without_secrets_of cron
     say automatic automatic
     say changed changed
     say programs programs

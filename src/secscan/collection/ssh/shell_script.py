@@ -75,7 +75,9 @@ def backup_commands(folder: str) -> tuple[str, ...]:
     """What the script asks sudo for, of a folder with backups that the account can't look into."""
     return tuple(
         f"/usr/bin/find {folder} {' '.join(words.split())}"
-        for words in re.findall(r"^(?:listed|read)_by_root\(\) \{\n    put '(.*?)'\n", script_text(), re.M | re.S)
+        for words in re.findall(
+            r"^(?:listed|read)_by_root\(\) \{\n    put '(.*?)'\n", script_text(), re.M | re.S
+        )
     )
 
 

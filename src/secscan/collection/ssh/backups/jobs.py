@@ -208,7 +208,7 @@ def _jobs(
                     started_by=started_by,
                     # A script's status is that of its last command, or of a trap: no word on this one.
                     alone=not script and len(commands) == 1 and not chained,
-                    output=output,
+                    output=_filled(output, environment),
                     environment=dict(environment),
                     timers=timers,
                 )
@@ -224,8 +224,18 @@ def _commands(line: str, environment: dict[str, str]) -> Iterator[tuple[list[str
     except ValueError:
         return
     parts: list[tuple[list[str], str]] = []
+    piped: list[int] = []
     words: list[str] = []
     output, target, chained = "", False, False
+
+    def end(operator: str) -> None:
+        parts.append((words, output))
+        # `pg_dump shop | gzip >FILE`: what the last of a pipe writes is what the first one made.
+        if output:
+            for i in piped:
+                parts[i] = (parts[i][0], output)
+        piped[:] = [*piped, len(parts) - 1] if operator == "|" else []
+
     for token in tokens:
         if _OPERATOR.fullmatch(token):
             if ">" in token or "<" in token:
@@ -236,16 +246,17 @@ def _commands(line: str, environment: dict[str, str]) -> Iterator[tuple[list[str
                 continue
             if target and token == "&":  # noqa: S105 - of a shell's words
                 continue
-            parts.append((words, output))
+            end(token)
             words, output, chained, target = [], "", True, False
         elif target:
             target = False
             if token.startswith("/"):
                 output = token
         else:
-            words.append(_filled(token, environment))
-    parts.append((words, output))
+            words.append(token)
+    end("")
     for words, output in parts:
+        words = [_filled(word, environment) for word in words]
         while words and (found := _ASSIGNMENT.fullmatch(words[0])):
             if known(found[2]) or not found[2]:
                 environment[found[1]] = found[2]

@@ -23,7 +23,9 @@ _SNAPSHOT = re.compile(
 )
 _READ_ONLY = re.compile(r"read-only ID ([0-9]+) ")
 _ZFS = re.compile(r"([^\t@]+)@([^\t]+)\t([0-9]{1,11})\t([0-9-]+)\t([0-9-]+)")
-_LVM = re.compile(r"\s*([^/\s]+)/([^/\s]+)/([^/\s]+)/([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}) ([+-][0-9]{4})\s*")
+_LVM = re.compile(
+    r"\s*([^/\s]+)/([^/\s]+)/([^/\s]+)/([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}) ([+-][0-9]{4})\s*"
+)
 
 
 def read_snapshots(told: Told, jobs: tuple[Job, ...], reply: Reply) -> Iterator[Backup | Unread]:
