@@ -617,7 +617,7 @@ class TestBuiltIn:
         ("name", "domains"),
         [
             ("network", ["tls", "certificates", "ports"]),
-            ("baseline", ["tls", "certificates", "ports", "patches"]),
+            ("baseline", ["tls", "certificates", "ports", "patches", "backups"]),
         ],
     )
     def test_they_judge_in_their_domains(self, name: str, domains: list[str]) -> None:

@@ -17,6 +17,7 @@ from secscan.facts import (
     PortFacts,
     PortState,
     PortStatus,
+    SocketFacts,
     SystemFacts,
     TlsFacts,
     TlsVersion,
@@ -540,3 +541,55 @@ def test_a_finding_is_as_grave_as_its_verdict_says_down_to_mere_information(clai
 
     expected = Severity.CRITICAL if claimed is None else claimed
     assert judge_inside(LINUX, {}, claims).severity is expected
+
+
+# --- What a check can do without ------------------------------------------------------------------------
+
+
+@check("patch.resilient", severity=Severity.LOW)
+def copes(
+    seen: Observation[SystemFacts] | Unobserved, sockets: Observation[SocketFacts] | Unobserved
+) -> Iterator[Verdict]:
+    """It was seen.
+
+    Why: It is a test.
+
+    Fix: Look.
+    """
+    unobserved = [record for record in (seen, sockets) if isinstance(record, Unobserved)]
+    if unobserved:
+        yield failed("{reason}", reason=", ".join(record.reason.value for record in unobserved))
+    else:
+        yield passed("All was seen.")
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([seen(HostTarget("h"), LINUX, kind="system")], "not-attempted"),
+        ([unseen(HostTarget("h"), "system", Reason.AUTH_FAILED)], "auth-failed, not-attempted"),
+        (
+            [
+                seen(HostTarget("h"), LINUX, kind="system"),
+                seen(HostTarget("h"), SocketFacts(), kind="sockets"),
+            ],
+            "All was seen.",
+        ),
+    ],
+)
+def test_a_check_is_told_what_was_not_seen_where_it_can_do_without(
+    records: list[Observation | Unobserved], said: str
+) -> None:
+    [finding] = judge_host(
+        DECLARED,
+        Evidence({(r.target, r.kind): r for r in (at_addresses(A), *records)}),
+        baseline=baseline((copes,)),
+        agency=Agency("a", {}),
+        references={},
+        at=NOW,
+    )
+    assert str(finding.evidence) == said
+
+
+def test_what_a_check_can_not_do_without_is_still_its_own() -> None:
+    assert (copes.copes_without, asks_a_catalogue.copes_without) == ({"seen", "sockets"}, frozenset())

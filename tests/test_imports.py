@@ -31,12 +31,13 @@ MAY_SEE: dict[str, set[str]] = {
         "toml_source",
     },
     "evaluation": {"baseline", "check", "facts", "model"},
+    "ladder": {"model"},
     "scoring": {"baseline", "model"},
     "history": {"baseline", "check", "evaluation", "facts", "model", "scoring"},
     "collection": {"credential", "facts", "model", "scope"},
     "feeds": {"facts", "language", "model", "reference"},
     "store": {"", "facts", "history", "inventory", "language", "model"},
-    "report": {"", "baseline", "check", "facts", "history", "language", "model", "scoring"},
+    "report": {"", "baseline", "check", "facts", "history", "ladder", "language", "model", "scoring"},
     "engine": {
         "",
         "baseline",
@@ -64,11 +65,11 @@ MAY_SEE["cli"] = set(MAY_SEE) - {"__main__", "checks"}
 
 #: Judgement takes values and returns values. These parts see no clock, disk, network or database: of everything that
 #: is not ours they may import only this.
-PURE = {"model", "facts", "reference", "check", "checks", "evaluation", "history", "scoring"}
+PURE = {"model", "facts", "reference", "check", "checks", "evaluation", "history", "ladder", "scoring"}
 PURE_LIBRARIES = {
     *("abc", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum"),
     *("fractions", "functools", "hashlib", "heapq", "inspect", "ipaddress", "itertools", "json", "math"),
-    *("operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "warnings"),
+    *("operator", "re", "statistics", "string", "textwrap", "types", "typing", "unicodedata", "warnings"),
     *("cryptography", "idna", "msgspec", "pydantic"),
 }
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

@@ -21,10 +21,12 @@ from secscan.inventory import (
 from secscan.model import (
     Agency,
     Contact,
+    DeclaredBackup,
     ExpectedService,
     Host,
     Inventory,
     Membership,
+    RestoreTest,
     Service,
     TlsPolicy,
 )
@@ -183,6 +185,129 @@ def test_a_service_of_a_host_without_names_is_asked_for_none(write: Write) -> No
 )
 def test_ports_have_one_spelling(write: Write, ports: str, canonical: str) -> None:
     assert host(write, f"addresses = ['127.0.0.1']\nports = '{ports}'\n").ports == canonical
+
+
+BACKUP = "addresses = ['127.0.0.1']\n[[host.backup]]\n"
+
+
+def test_a_declared_backup(write: Write) -> None:
+    read = host(
+        write,
+        BACKUP
+        + """
+tool = "restic"
+name = "/srv/restic/h"
+path = "/srv/restic/*"
+on = "h"
+must_contain = ["/etc/", "database portal", "C:/Data"]
+recovery_point = "7d"
+minimum_size = "10 GiB"
+keep = "30d"
+off_site = "dr.example.vn"
+immutable = true
+[[host.backup.restore_test]]
+date = 2026-05-01
+by = "Trần Thị B"
+evidence = "BB-12/2026"
+[[host.backup.restore_test]]
+date = 2026-01-01
+by = "Trần Thị B"
+evidence = "BB-01/2026"
+""",
+    )
+    assert read.backups == (
+        DeclaredBackup(
+            name="/srv/restic/h",
+            tool="restic",
+            path="/srv/restic/*",
+            on="h",
+            must_contain=("/etc", "database portal", "C:/Data"),
+            recovery_point_hours=168,
+            minimum_bytes=10 * 1024**3,
+            keep_days=30,
+            off_site="dr.example.vn",
+            immutable=True,
+            restore_tests=(
+                RestoreTest(date(2026, 1, 1), "Trần Thị B", "BB-01/2026"),
+                RestoreTest(date(2026, 5, 1), "Trần Thị B", "BB-12/2026"),
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("recovery_point = '24h'", "recovery_point_hours", 24),
+        ("recovery_point = 24", "recovery_point_hours", 24),
+        ("recovery_point = '1w'", "recovery_point_hours", 168),
+        ("minimum_size = 5", "minimum_bytes", 5),
+        ("minimum_size = '5 B'", "minimum_bytes", 5),
+        ("minimum_size = '5kB'", "minimum_bytes", 5000),
+        ("minimum_size = '5 KiB'", "minimum_bytes", 5120),
+        ("minimum_size = '2 TB'", "minimum_bytes", 2 * 1000**4),
+        ("keep = 30", "keep_days", 30),
+        ("keep = '8w'", "keep_days", 56),
+    ],
+)
+def test_measures_of_a_backup(write: Write, text: str, key: str, value: int) -> None:
+    [backup] = host(write, f"{BACKUP}tool = 'restic'\n{text}\n").backups
+    assert getattr(backup, key) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "7: host[0].backup[0]: nothing says how to find the backup; give it a tool, a name or a path"),
+        ("tool = 'Restic'", '8: host[0].backup[0].tool: "Restic" is not a tool; write its name'),
+        ("name = '$(reboot)'", '8: host[0].backup[0].name: "$(reboot)" is not a name of a backup'),
+        ("name = '-rf'", '8: host[0].backup[0].name: "-rf" is not a name of a backup'),
+        ("name = 'a\u00a0b'", "8: host[0].backup[0].name: "),
+        ("name = 'a b'", '8: host[0].backup[0].name: "a b" is not a name of a backup'),
+        ("path = 'dumps/*'", '8: host[0].backup[0].path: "dumps/*" is not a path to look for'),
+        ("path = '/srv/../etc'", '8: host[0].backup[0].path: "/srv/../etc" is not a path to look for'),
+        ("path = '/srv/;id'", '8: host[0].backup[0].path: "/srv/;id" is not a path to look for'),
+        ("path = '/srv/`id`'", '8: host[0].backup[0].path: "/srv/`id`" is not a path to look for'),
+        ("tool = 'a'\nmust_contain = ['etc']", '9: host[0].backup[0].must_contain[0]: "etc" is nothing'),
+        ("tool = 'a'\nmust_contain = ['/a', '/a/']", "9: host[0].backup[0].must_contain[1]: "),
+        (
+            "tool = 'a'\nrecovery_point = 'daily'",
+            '9: host[0].backup[0].recovery_point: "daily" is not a length',
+        ),
+        (
+            "tool = 'a'\nrecovery_point = 0",
+            "9: host[0].backup[0].recovery_point: 0 does not fit here; expected 1 or",
+        ),
+        ("tool = 'a'\nrecovery_point = '0h'", "9: host[0].backup[0].recovery_point: "),
+        (
+            "tool = 'a'\nminimum_size = '10 gigs'",
+            '9: host[0].backup[0].minimum_size: "10 gigs" is not a size',
+        ),
+        ("tool = 'a'\nkeep = '1 month'", '9: host[0].backup[0].keep: "1 month" is not a number of days'),
+        ("tool = 'a'\nkeep = true", "9: host[0].backup[0].keep: "),
+        ("tool = 'a'\nimmutable = 'yes'", "9: host[0].backup[0].immutable: "),
+        ("tool = 'a'\non = 'nas'", '9: host[0].backup[0].on: there is no host "nas"'),
+        (
+            "tool = 'a'\ncontains = []",
+            "9: host[0].backup[0].contains: unknown key; did you mean 'must_contain'?",
+        ),
+        (
+            "tool = 'a'\n[[host.backup]]\ntool = 'a'",
+            "9: host[0].backup[1]: the same backup is declared twice",
+        ),
+        (
+            "tool = 'a'\n[[host.backup.restore_test]]\ndate = 2026-01-01\nby = 'B'",
+            "9: host[0].backup[0].restore_test[0].evidence: is missing",
+        ),
+        (
+            "tool = 'a'\n[[host.backup.restore_test]]\ndate = '2026-01-01'\nby = 'B'\nevidence = 'C'",
+            "10: host[0].backup[0].restore_test[0].date: ",
+        ),
+    ],
+)
+def test_a_mistake_in_a_declared_backup(write: Write, text: str, expected: str) -> None:
+    [mistake] = in_host(write, f"{BACKUP}{text}\n")
+    assert mistake.startswith(expected)
 
 
 def test_two_names_for_one_service_on_two_ports_are_fine(write: Write) -> None:
@@ -471,6 +596,22 @@ lines = st.text(st.characters(categories=("L", "N", "Zs")), max_size=8)
 days = st.dates(min_value=date(2000, 1, 1), max_value=date(2100, 1, 1))
 
 
+backups = st.builds(
+    DeclaredBackup,
+    name=lines,
+    tool=lines,
+    path=lines,
+    on=lines,
+    must_contain=st.lists(lines, max_size=2).map(tuple),
+    recovery_point_hours=st.none() | st.integers(1, 100),
+    minimum_bytes=st.none() | st.integers(1, 2**50),
+    keep_days=st.none() | st.integers(1, 100),
+    off_site=lines,
+    immutable=st.none() | st.booleans(),
+    restore_tests=st.lists(st.builds(RestoreTest, days, lines, lines), max_size=2).map(tuple),
+)
+
+
 @st.composite
 def hosts(draw: st.DrawFn, id: str) -> Host:
     services = st.builds(
@@ -497,6 +638,7 @@ def hosts(draw: st.DrawFn, id: str) -> Host:
         services=tuple(draw(st.lists(services, max_size=3))),
         ports=draw(st.sampled_from(["", "1-3"])),
         resolve=draw(st.booleans()),
+        backups=tuple(draw(st.lists(backups, max_size=2))),
     )
 
 
@@ -560,6 +702,11 @@ CHANGES: list[Callable[[Host], Host]] = [
     lambda host: replace(host, resolve=False),
     lambda host: replace(host, services=()),
     lambda host: replace(host, addresses=("127.0.0.2",)),
+    lambda host: replace(host, backups=(DeclaredBackup(tool="restic"),)),
+    lambda host: replace(
+        host,
+        backups=(DeclaredBackup(tool="restic", restore_tests=(RestoreTest(date(2026, 1, 1), "B", "C"),)),),
+    ),
 ]
 
 
@@ -571,6 +718,12 @@ def test_the_hash_follows_every_change(change: Callable[[Host], Host]) -> None:
     before = Inventory({"a": Agency("a", {"en": "A"})}, {"h": declared}, (Membership("h", "a"),))
     after = replace(before, hosts={"h": change(declared)})
     assert inventory_hash(after) != inventory_hash(before)
+
+
+def test_a_host_without_backups_is_written_as_before_they_could_be_declared() -> None:
+    plain = Inventory({"a": Agency("a", {"en": "A"})}, {"h": Host("h")}, (Membership("h", "a"),))
+    [document] = agency_document(plain, "a")["hosts"]
+    assert "backups" not in document
 
 
 def test_a_change_in_one_agency_leaves_the_documents_of_others_alone() -> None:

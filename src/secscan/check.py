@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,19 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from secscan.facts.kind import Facts
-from secscan.model import Agency, Host, Level, Observation, Outcome, Reason, Service, Severity, Text
-from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited
+from secscan.model import (
+    Agency,
+    Host,
+    Level,
+    Observation,
+    Outcome,
+    Reason,
+    Service,
+    Severity,
+    Text,
+    Unobserved,
+)
+from secscan.reference import Advisories, EndOfLife, ExploitPrediction, HeldBackups, KnownExploited
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -39,7 +51,14 @@ class TrustAnchors:
 
 
 #: Reference data a check can ask for by annotation. Each has ``unavailable``, what to say where there is none.
-REFERENCES: tuple[type, ...] = (TrustAnchors, Advisories, KnownExploited, ExploitPrediction, EndOfLife)
+REFERENCES: tuple[type, ...] = (
+    TrustAnchors,
+    Advisories,
+    KnownExploited,
+    ExploitPrediction,
+    EndOfLife,
+    HeldBackups,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +114,9 @@ class Check:
     source: str
     #: Parameters that ask for reference data and do without it, where nobody has imported any: they are None then.
     optional: frozenset[str] = frozenset()
+    #: Parameters of ``observes`` that the check wants even where there is only an Unobserved; without it, what
+    #: could not be seen leaves the check unknown before it is asked.
+    copes_without: frozenset[str] = frozenset()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Verdict]:
         return self.function(*args, **kwargs)
@@ -130,9 +152,19 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
         if not CHECK_ID.fullmatch(id):
             raise CheckDefinitionError(f"{where}: the id must read family.some-property, in lower case")
         claim, why, fix = _documentation(inspect.getdoc(function) or "", where)
-        observes, asks, optional = _inputs(function, where)
+        observes, asks, optional, copes_without = _inputs(function, where)
         return Check(
-            id, severity, function, claim, why, fix, observes, asks, f"{function.__module__}", optional
+            id,
+            severity,
+            function,
+            claim,
+            why,
+            fix,
+            observes,
+            asks,
+            f"{function.__module__}",
+            optional,
+            copes_without,
         )
 
     return define
@@ -152,13 +184,17 @@ def _documentation(text: str, where: str) -> tuple[str, str, str]:
 
 def _inputs(
     function: CheckFunction, where: str
-) -> tuple[dict[str, type[Facts]], dict[str, type], frozenset[str]]:
+) -> tuple[dict[str, type[Facts]], dict[str, type], frozenset[str], frozenset[str]]:
     observes: dict[str, type[Facts]] = {}
     asks: dict[str, type] = {}
     optional: set[str] = set()
+    copes_without: set[str] = set()
     hints = typing.get_type_hints(function)
     for name in inspect.signature(function).parameters:
         hint = hints.get(name)
+        if typing.get_origin(hint) in (typing.Union, types.UnionType) and Unobserved in typing.get_args(hint):
+            [hint] = set(typing.get_args(hint)) - {Unobserved}
+            copes_without.add(name)
         facts = typing.get_args(hint)[0] if typing.get_origin(hint) is Observation else None
         reference = next((kind for kind in REFERENCES if hint == kind | None), None)
         if facts is not None:
@@ -172,9 +208,9 @@ def _inputs(
             asks[name] = hint
         else:
             raise CheckDefinitionError(
-                f"{where}: parameter {name!r} is annotated {hint!r}; a check can ask for Observation[SomeFacts], "
-                f"a Limits subclass, datetime, Host, Service, Agency or {', '.join(r.__name__ for r in REFERENCES)}, "
-                "these also with '| None' where it can do without"
+                f"{where}: parameter {name!r} is annotated {hint!r}; a check can ask for Observation[SomeFacts] "
+                "(with '| Unobserved' where it can do without), a Limits subclass, datetime, Host, Service, Agency "
+                f"or {', '.join(r.__name__ for r in REFERENCES)} (these with '| None' where it can do without)"
             )
     if not observes:
         raise CheckDefinitionError(
@@ -182,4 +218,4 @@ def _inputs(
         )
     if len({kind.level for kind in observes.values()}) > 1:
         raise CheckDefinitionError(f"{where}: all kinds it observes must be about the same level of target")
-    return observes, asks, frozenset(optional)
+    return observes, asks, frozenset(optional), frozenset(copes_without)

@@ -230,6 +230,9 @@ def _judge_target(
     observed: list[datetime] = []
     for parameter, kind in rule.check.observes.items():
         record = case.evidence.newest.get((target, kind.kind))
+        if parameter in rule.check.copes_without and (record is None or isinstance(record, Unobserved)):
+            given[parameter] = record or _not_attempted(target, kind.kind, case)
+            continue
         seen = _seen(record, service, case)
         if isinstance(seen, Verdict):
             return [_Said(seen, address, record.observed_at if record else None)]
@@ -237,10 +240,14 @@ def _judge_target(
         observed.append(seen.observed_at)
     lacking = _lacking_reference(rule.check, case)
     if lacking is not None:
-        return [_Said(lacking, address, min(observed))]
+        return [_Said(lacking, address, min(observed, default=None))]
     given |= _asked(rule, case, service)
     verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
-    return [_Said(verdict, address, min(observed)) for verdict in verdicts]
+    return [_Said(verdict, address, min(observed, default=None)) for verdict in verdicts]
+
+
+def _not_attempted(target: Target, kind: str, case: _Case) -> Unobserved:
+    return Unobserved(target, "", kind, case.at, Reason.NOT_ATTEMPTED, "it was not looked at yet")
 
 
 def _behind_filters(rule: Rule, given: Mapping[str, Any], address: str, case: _Case) -> Iterator[Verdict]:

@@ -125,6 +125,37 @@ class ExpectedService:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreTest:
+    """A restore that somebody says was tested: attested with a name and evidence, never observed."""
+
+    on: date
+    by: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredBackup:
+    """A backup that the inventory says there is, and what it must be. None and empty: the baseline's word counts.
+
+    It is found by ``tool``, by ``name`` (a repository, a stanza, a server of the tool's), or by ``path``, a pattern
+    of the files it leaves on the host it is looked for on; ``on`` is that host's id ("" for the host itself: a
+    backup server sees what its clients can't).
+    """
+
+    name: str = ""
+    tool: str = ""
+    path: str = ""
+    on: str = ""
+    must_contain: tuple[str, ...] = ()
+    recovery_point_hours: int | None = None
+    minimum_bytes: int | None = None
+    keep_days: int | None = None
+    off_site: str = ""
+    immutable: bool | None = None
+    restore_tests: tuple[RestoreTest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """A machine. ``id`` is unique in the whole inventory and never contains the agency."""
 
@@ -140,6 +171,7 @@ class Host:
     ports: str = ""
     #: False: the names are what certificates must be good for, and are not looked up.
     resolve: bool = True
+    backups: tuple[DeclaredBackup, ...] = ()
 
     @property
     def server_name(self) -> str:

@@ -6,11 +6,11 @@ may be is a limit of the profile, and the checks hold each against its ``as_of``
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import ClassVar
 
-from secscan.facts import Gap, PackageFacts, Reading, Release, Repository, SystemFacts
+from secscan.facts import Backup, Gap, PackageFacts, Reading, Release, Repository, SystemFacts, Unread
 from secscan.model import Severity, Text
 
 # --- What a host lacks ----------------------------------------------------------------------------------
@@ -173,3 +173,50 @@ class EndOfLife(ABC):
     @abstractmethod
     def lifetime(self, release: Release) -> Lifetime | None:
         """What is known of this release; None where it is none that the tables know."""
+
+
+# --- What backup servers keep of other hosts ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackup:
+    """A backup of one host that was seen on another, its keeper."""
+
+    backup: Backup
+    keeper: str
+    seen_at: datetime
+    #: The keeper's clock minus ours, in seconds.
+    clock_offset: Reading[int]
+    #: The keeper belongs to another agency, whose hosts are not named to this one.
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """A host that was looked at for the backups it keeps of others, and how well that could be seen.
+
+    ``gap`` is why its backups were not read at all; None where they were.
+    """
+
+    gap: Gap | None = None
+    unread: tuple[Unread, ...] = ()
+    #: How many of its backups are of hosts of its own agency, and of hosts of others.
+    own: int = 0
+    foreign: int = 0
+    #: What it calls the machines that no host of the inventory is, or that several of its own agency are, sorted.
+    unmatched: tuple[str, ...] = ()
+    #: How many are of several hosts alike, one of another agency among them.
+    foreign_unmatched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackups:
+    """What hosts keep of one another's backups, by the id of the host whose data it is; and the keepers, by theirs.
+
+    Made from the newest facts of all hosts as of the instant of judging, so that judging again gives the same.
+    """
+
+    kind: ClassVar[str] = "held-backups"
+    unavailable: ClassVar[Text] = Text("What backup servers keep of this host was not gathered.")
+    of_host: Mapping[str, tuple[HeldBackup, ...]] = field(default_factory=dict)
+    keepers: Mapping[str, Keeper] = field(default_factory=dict)

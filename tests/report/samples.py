@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from secscan.baseline import Baseline, Rule, Scoring
 from secscan.check import Check
+from secscan.ladder import RUNGS
 from secscan.model import (
     Agency,
     Finding,
@@ -355,6 +356,23 @@ def make_agency_data(
     inventory = make_inventory([(agency, hosts)])
     judgement = make_judgement(inventory, {h: tuple(f) for h, f in findings.items()}, baseline)
     return agency_data(judgement, inventory, baseline, checks=checks, agency_id=agency.id, tz=HANOI)
+
+
+def make_ladder(
+    hosts: Sequence[tuple[Host, Sequence[Outcome]]],
+) -> tuple[Judgement, Inventory, Baseline, Mapping[str, Check]]:
+    """One agency whose hosts have these outcomes on the rungs of the ladder of backups, from the lowest."""
+    checks = {r.check: make_check(r.check, H, f"{r.check} holds.", "A test.", "Mend it.") for r in RUNGS}
+    baseline = make_baseline(checks)
+    findings = {
+        host.id: tuple(
+            make_finding(checks[rung.check], outcome, subject=Subject.of_host(host.id))
+            for rung, outcome in zip(RUNGS, outcomes, strict=False)
+        )
+        for host, outcomes in hosts
+    }
+    inventory = make_inventory([(MINISTRY, [host for host, _ in hosts])])
+    return make_judgement(inventory, findings, baseline), inventory, baseline, checks
 
 
 def make_single(*findings: Finding, **host: object) -> AgencyData:

@@ -123,3 +123,38 @@ def test_no_cell_is_a_formula_or_breaks_a_line(text):
     for column in COLUMNS:
         assert not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
         assert "\n" not in row[column]
+
+
+def test_a_document_says_where_hosts_stand_on_the_ladder():
+    passed, failed, unseen = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
+    judgement, inventory, baseline, checks = samples.make_ladder(
+        [
+            (samples.make_host(0, criticality=5), [passed, passed, unseen, failed]),
+            (samples.make_host(1), [failed]),
+        ]
+    )
+    document = judgement_document(judgement, inventory, baseline, checks)
+    by_id = {host["id"]: host["ladder"] for host in document["hosts"]}
+    assert by_id[samples.make_host(0).id] == {
+        "verified": 2,
+        "possible": 3,
+        "outcomes": {"1": "pass", "2": "pass", "3": "unknown", "4": "fail"},
+    }
+    for group in (document["whole"], document["tiers"][0], document["agencies"][0]):
+        assert group["ladder"]["all"]["verified"] == [1, 0, 1, *[0] * 9]
+        assert group["ladder"]["critical"] == {
+            "hosts": 1,
+            "verified": [0, 0, 1, *[0] * 9],
+            "possible": [0, 0, 0, 1, *[0] * 8],
+        }
+
+
+def test_a_host_without_rungs_has_no_ladder(document):
+    assert {host["ladder"] for host in document["hosts"]} == {None}
+
+
+@pytest.mark.parametrize(("check", "rung"), [("backup.recent", "2"), ("tls.compression", "")])
+def test_a_line_names_the_rung_of_its_check(check, rung):
+    finding = samples.make_finding(samples.make_check(check, samples.H, "", "", ""))
+    [row] = rows(findings_csv([finding], {}, {}))
+    assert row["rung"] == rung

@@ -69,7 +69,23 @@ def hostile_data(text: str):
     return samples.make_agency_data({text: findings}, agency=agency, hosts=[host])
 
 
+def ladder_pages():
+    """The scorecard and the index of an agency with a critical host half way up, and one on the ground."""
+    judgement, inventory, baseline, checks = samples.make_ladder(
+        [
+            (samples.make_host(0, criticality=5), [Outcome.PASS] * 6 + [Outcome.UNKNOWN, Outcome.FAIL]),
+            (samples.make_host(1, criticality=4), [Outcome.FAIL]),
+            (samples.make_host(2, criticality=1), [Outcome.PASS] * 11),
+        ]
+    )
+    data = agency_data(judgement, inventory, baseline, checks=checks, agency_id="bo-vi-du", tz=HANOI)
+    index = index_view(fleet_data(judgement, inventory, baseline, tz=HANOI))
+    return render_agency(agency_view(data), "en"), render_index(index, "en")
+
+
 PAGES = {
+    "ladder": lambda: ladder_pages()[0],
+    "ladder on the index": lambda: ladder_pages()[1],
     "agency": lambda: render_agency(agency_view(samples.make_agency_data()), "en"),
     "agency in Vietnamese": lambda: render_agency(agency_view(samples.make_agency_data()), "vi"),
     "unseen": lambda: render_agency(agency_view(samples.make_agency_data(unseen=0.8)), "en"),
@@ -318,6 +334,26 @@ def test_the_index_says_how_many_meet_the_baseline_by_tier():
     text = read(render_index(view, "en")).text
     for tier in view.tiers:
         assert f"{tier.tier.capitalize()} {tier.meeting} of {tier.agencies}" in text
+
+
+@pytest.mark.parametrize("page", [0, 1], ids=["scorecard", "index"])
+def test_the_ladder_says_how_many_critical_hosts_reached_each_rung(page):
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", ladder_pages()[page]))
+    assert "2 critical hosts" in text
+    assert "11 A restore was tested (attested) 0 of 2" in text
+    assert "7 It lies at another site (attested) 0 of 2 1 more possible" in text
+    assert "6 It lies on another host 1 of 2" in text
+    assert "On no rung 1 of 2" in text
+
+
+def test_a_host_says_its_rung():
+    page = ladder_pages()[0]
+    assert "backups: rung 6, 7 possible" in page
+    assert "backups: rung 0<" in page
+
+
+def test_without_rules_about_backups_there_is_no_ladder():
+    assert "ladder of backups" not in PAGES["agency"]() + PAGES["index"]()
 
 
 def test_an_empty_fleet_has_an_index():

@@ -233,3 +233,24 @@ def test_without_a_command_that_mends_there_is_no_fix_to_list():
 def test_what_a_host_says_in_a_fix_is_made_visible():
     (fix,) = agency_view(make_single(lacking("apt upgrade \x1b[2Jcurl"))).fixes
     assert "\x1b" not in fix.command
+
+
+# --- The ladder of backups ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("criticalities", "hosts", "is_critical"), [((1, 3), 2, False), ((1, 4), 1, True), ((4, 5), 2, True)]
+)
+def test_the_ladder_counts_critical_hosts_where_there_are_any(criticalities, hosts, is_critical):
+    judgement, inventory, baseline, checks = samples.make_ladder(
+        [(samples.make_host(n, criticality=c), [Outcome.PASS] * 11) for n, c in enumerate(criticalities)]
+    )
+    data = agency_data(judgement, inventory, baseline, checks=checks, agency_id="bo-vi-du", tz=samples.HANOI)
+    ladder = agency_view(data).ladder
+    assert (ladder.hosts, ladder.is_critical) == (hosts, is_critical)
+    assert {rung.reached for rung in ladder.rungs} == {hosts}
+    assert [rung.number for rung in ladder.rungs] == list(range(11, 0, -1))
+
+
+def test_without_rungs_there_is_no_ladder():
+    assert agency_view(samples.make_agency_data()).ladder is None

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from secscan.baseline import Baseline
+from secscan.engine.holding import held_backups
 from secscan.evaluation import judge_host
 from secscan.model import Evidence, Finding, GroupScore, HostScore, Inventory, Judgement, Stamp
+from secscan.reference import HeldBackups
 from secscan.scoring import score_agency, score_group, score_host
 
 #: The id of the group of all agencies.
@@ -22,11 +24,17 @@ def judge_fleet(
 ) -> Judgement:
     """Judges every host of the inventory as of ``stamp.at``.
 
+    What hosts keep of one another's backups is gathered from ``evidence`` where ``references`` have no HeldBackups;
+    that holds all of it in memory.
+
     A score is a function of the inventory and the newest evidence, not of one run: a host without any evidence
     counts too, as wholly unknown.
     """
     day = stamp.at.date()
     owner = {m.host: m.agency for m in inventory.memberships if m.covers(day)}
+    if HeldBackups not in references:
+        evidence = list(evidence)
+        references = {**references, HeldBackups: held_backups(inventory, evidence, day)}
     findings: dict[str, tuple[Finding, ...]] = {}
     scores: dict[str, HostScore] = {}
     for host_id, seen in _of_every_host(owner, evidence):

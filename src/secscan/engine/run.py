@@ -9,6 +9,7 @@ import msgspec
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine import holding
 from secscan.engine.judging import judge_fleet
 from secscan.engine.looking import Progress, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
@@ -19,6 +20,7 @@ from secscan.facts import BUILT_IN, Facts, SystemFacts
 from secscan.history import settle
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
 from secscan.model import Evidence, Host, Inventory, Judgement, Record
+from secscan.reference import HeldBackups
 from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
 from secscan.scoring import SCORING_VERSION
@@ -144,11 +146,14 @@ def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judg
     known = references(
         means.anchors, feeds=means.feeds, releases=releases_in(seen for _host, seen in systems), at=at
     )
+    # One host at a time is held in memory, so what all of them keep of one another's backups is read before.
+    keeping = means.store.evidence(at, owned, kinds=holding.KINDS)
+    held = holding.held_backups(inventory, keeping, at.date())
     judgement = judge_fleet(
         inventory,
         means.store.evidence(at, owned),
         baseline=means.baseline,
-        references=known,
+        references={**known, HeldBackups: held},
         stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds),
     )
     before = means.store.lifecycles()

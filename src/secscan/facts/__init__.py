@@ -2,6 +2,17 @@
 
 from secscan.facts.access import AccessFacts, HostKey
 from secscan.facts.addresses import AddressFacts
+from secscan.facts.backups import (
+    Attempt,
+    Backup,
+    BackupFacts,
+    BackupRun,
+    BackupTool,
+    Place,
+    PlaceKind,
+    Retention,
+    Unread,
+)
 from secscan.facts.chain import Chain, ChainFacts
 from secscan.facts.kind import (
     Absent,
@@ -27,6 +38,11 @@ __all__ = [
     "Absent",
     "AccessFacts",
     "AddressFacts",
+    "Attempt",
+    "Backup",
+    "BackupFacts",
+    "BackupRun",
+    "BackupTool",
     "Chain",
     "ChainFacts",
     "CipherSuite",
@@ -42,12 +58,15 @@ __all__ = [
     "Package",
     "PackageFacts",
     "PendingUpdate",
+    "Place",
+    "PlaceKind",
     "PortFacts",
     "PortState",
     "PortStatus",
     "Reading",
     "Release",
     "Repository",
+    "Retention",
     "ScheduleFacts",
     "ServiceIdentity",
     "Socket",
@@ -56,6 +75,7 @@ __all__ = [
     "Timer",
     "TlsFacts",
     "TlsVersion",
+    "Unread",
     "UpdateFacts",
     "VersionOffer",
     "decode",
@@ -79,6 +99,7 @@ BUILT_IN: dict[str, type[Facts]] = {
         SocketFacts,
         MountFacts,
         ScheduleFacts,
+        BackupFacts,
     )
 }
 
@@ -93,5 +114,6 @@ INSIDE: tuple[str, ...] = tuple(
         SocketFacts,
         MountFacts,
         ScheduleFacts,
+        BackupFacts,
     )
 )

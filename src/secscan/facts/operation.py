@@ -43,6 +43,8 @@ class MountFacts(Facts, frozen=True, kw_only=True):
     level: ClassVar[Level] = Level.HOST
 
     mounts: Reading[tuple[Mount, ...]] = Gap()
+    #: Paths that /etc/fstab wants mounted, sorted; those marked ``noauto`` are left out.
+    wanted: Reading[tuple[str, ...]] = Gap()
 
 
 class Timer(msgspec.Struct, frozen=True, kw_only=True):

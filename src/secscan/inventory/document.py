@@ -7,7 +7,18 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
-from secscan.model import Agency, Contact, ExpectedService, Host, Inventory, Membership, Service, TlsPolicy
+from secscan.model import (
+    Agency,
+    Contact,
+    DeclaredBackup,
+    ExpectedService,
+    Host,
+    Inventory,
+    Membership,
+    RestoreTest,
+    Service,
+    TlsPolicy,
+)
 
 #: A host of an agency, since when (inclusive) and until when (exclusive).
 Member = tuple[Host, date | None, date | None]
@@ -69,14 +80,7 @@ def _document(agency: Agency, members: Iterable[Membership], hosts: Mapping[str,
     return {
         "agency": {**_fields(agency), "contacts": [_fields(contact) for contact in agency.contacts]},
         "hosts": [
-            {
-                **_fields(host),
-                "services": [
-                    {**_fields(expected.service), "tls": expected.tls.value, "what": expected.what}
-                    for expected in host.services
-                ],
-            }
-            for host in (hosts[id] for id in dict.fromkeys(m.host for m in ordered))
+            _host_document(host) for host in (hosts[id] for id in dict.fromkeys(m.host for m in ordered))
         ],
         "members": [
             {
@@ -89,7 +93,30 @@ def _document(agency: Agency, members: Iterable[Membership], hosts: Mapping[str,
     }
 
 
-def _fields(record: Agency | Contact | Host | Service) -> dict[str, Any]:
+def _host_document(host: Host) -> dict[str, Any]:
+    document = {
+        **_fields(host),
+        "services": [
+            {**_fields(expected.service), "tls": expected.tls.value, "what": expected.what}
+            for expected in host.services
+        ],
+    }
+    # A host that declares none is written as before backups could be declared, and keeps its content address.
+    del document["backups"]
+    if host.backups:
+        document["backups"] = [
+            {
+                **_fields(backup),
+                "restore_tests": [
+                    {**_fields(test), "on": test.on.isoformat()} for test in backup.restore_tests
+                ],
+            }
+            for backup in host.backups
+        ]
+    return document
+
+
+def _fields(record: Agency | Contact | Host | Service | DeclaredBackup | RestoreTest) -> dict[str, Any]:
     """Its values by name, tuples as arrays; the records inside it are left to the caller."""
     # dataclasses.asdict() copies deeply, which costs ten times as much on ten thousand hosts.
     values = ((field.name, getattr(record, field.name)) for field in fields(record))
@@ -123,8 +150,17 @@ def _host_from_document(host: Mapping[str, Any]) -> Host:
             "addresses": tuple(host["addresses"]),
             "names": tuple(host["names"]),
             "services": services,
+            "backups": tuple(_backup_from_document(backup) for backup in host.get("backups", ())),
         }
     )
+
+
+def _backup_from_document(backup: Mapping[str, Any]) -> DeclaredBackup:
+    tests = tuple(
+        RestoreTest(date.fromisoformat(test["on"]), test["by"], test["evidence"])
+        for test in backup["restore_tests"]
+    )
+    return DeclaredBackup(**{**backup, "must_contain": tuple(backup["must_contain"]), "restore_tests": tests})
 
 
 def _day(text: str | None) -> date | None:

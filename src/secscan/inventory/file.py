@@ -5,14 +5,23 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from ipaddress import ip_address
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from secscan.facts.ports import port_ranges, ports_in
 from secscan.inventory.document import Member
 from secscan.language import _
-from secscan.model import Agency, Contact, ExpectedService, Host, Service, TlsPolicy
+from secscan.model import (
+    Agency,
+    Contact,
+    DeclaredBackup,
+    ExpectedService,
+    Host,
+    RestoreTest,
+    Service,
+    TlsPolicy,
+)
 from secscan.scope.address import canonical_address
 from secscan.scope.name import canonical_name
 from secscan.toml_source import Loc, MisfitError, shown_value
@@ -92,6 +101,75 @@ def _email(text: str) -> str:
     return text
 
 
+# What names a backup is handed to the host, as data of the script that looks for it there. The script quotes it; that
+# it holds nothing which a shell would read is the second lock.
+_BACKUP_NAME = re.compile(r"[A-Za-z0-9/._+@:,=%-]{1,200}")
+_BACKUP_PATH = re.compile(r"(?:/|[A-Za-z]:/)[A-Za-z0-9/._+@:,=%*?-]{1,200}")
+_UNITS = {
+    "B": 1,
+    **{unit: 1000**n for n, unit in enumerate(("kB", "MB", "GB", "TB"), start=1)},
+    **{unit: 1024**n for n, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), start=1)},
+}
+
+
+def _tool(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", text):
+        message = _('{value} is not a tool; write its name in lower-case letters, such as "restic"')
+        raise ValueError(message.format(value=shown_value(text)))
+    return text
+
+
+def _backup_name(text: str) -> str:
+    if text and (not _BACKUP_NAME.fullmatch(text) or text.startswith("-")):
+        message = _(
+            "{value} is not a name of a backup; use up to 200 ASCII letters, digits and any of /._+@:,=%-, "
+            "with no '-' first"
+        )
+        raise ValueError(message.format(value=shown_value(text)))
+    return text
+
+
+def _backup_path(text: str) -> str:
+    if text and (not _BACKUP_PATH.fullmatch(text) or ".." in text.split("/")):
+        message = _(
+            '{value} is not a path to look for; write it in full, such as "/srv/dumps/*.sql.gz", with ASCII '
+            "letters, digits and any of /._+@:,=%-*?, and no '..'"
+        )
+        raise ValueError(message.format(value=shown_value(text)))
+    return text
+
+
+def _content(text: str) -> str:
+    _visible(text)
+    if not re.fullmatch(r"(?:/|[A-Za-z]:[/\\]).*|[a-z]+ \S.*", text):
+        message = _('{value} is nothing a backup holds; write a full path, "database NAME" or "volume NAME"')
+        raise ValueError(message.format(value=shown_value(text)))
+    return text.rstrip("/") or "/"
+
+
+def _hours(value: Any) -> Any:
+    return _counted(value, {"h": 1, "d": 24, "w": 168}, _('a length of time; write it as "24h" or "7d"'))
+
+
+def _days(value: Any) -> Any:
+    return _counted(value, {"d": 1, "w": 7}, _('a number of days; write it as "30d" or "8w"'))
+
+
+def _bytes(value: Any) -> Any:
+    return _counted(value, _UNITS, _('a size; write it as "500 MB" or "10 GiB"'))
+
+
+def _counted(value: Any, units: dict[str, int], expected: str) -> Any:
+    """A number with its unit as a number of the smallest one; whatever is no text is left to the type's own check."""
+    if not isinstance(value, str):
+        return value
+    shape = re.fullmatch(r"([0-9]{1,9}) ?([A-Za-z]+)", value)
+    if shape is None or shape[2] not in units:
+        message = _("{value} is not {expected}").format(value=shown_value(value), expected=expected)
+        raise ValueError(message)
+    return int(shape[1]) * units[shape[2]]
+
+
 def _once(values: list[T]) -> list[T]:
     repeated = [(i, value) for i, value in enumerate(values) if value in values[:i]]
     if repeated:
@@ -135,6 +213,40 @@ class _Service(_Table):
     what: Line = ""
 
 
+class _RestoreTest(_Table):
+    date: date
+    by: Words
+    evidence: Words
+
+
+class _Backup(_Table):
+    name: Annotated[str, AfterValidator(_backup_name)] = ""
+    tool: Annotated[str, AfterValidator(_tool)] = ""
+    path: Annotated[str, AfterValidator(_backup_path)] = ""
+    on: Annotated[str, AfterValidator(lambda text: _slug(text) if text else text)] = ""
+    must_contain: Annotated[
+        list[Annotated[str, Field(max_length=400), AfterValidator(_content)]], AfterValidator(_once)
+    ] = []
+    recovery_point: Annotated[int, Field(ge=1, le=366 * 24)] | None = None
+    minimum_size: Annotated[int, Field(ge=1)] | None = None
+    keep: Annotated[int, Field(ge=1, le=36600)] | None = None
+    off_site: Line = ""
+    immutable: bool | None = None
+    restore_test: list[_RestoreTest] = []
+
+    _read_hours = field_validator("recovery_point", mode="before")(_hours)
+    _read_bytes = field_validator("minimum_size", mode="before")(_bytes)
+    _read_days = field_validator("keep", mode="before")(_days)
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> "_Backup":
+        if not (self.name or self.tool or self.path):
+            raise MisfitError(
+                ((), _("nothing says how to find the backup; give it a tool, a name or a path"))
+            )
+        return self
+
+
 class _Host(_Table):
     id: Slug
     addresses: Addresses = []
@@ -149,6 +261,7 @@ class _Host(_Table):
     since: date | None = None
     until: date | None = None
     service: list[_Service] = []
+    backup: list[_Backup] = []
 
     @model_validator(mode="after")
     def _can_be_found_and_told_apart(self) -> "_Host":
@@ -167,6 +280,7 @@ class _Host(_Table):
                 if expected.service in seen:
                     parts.append((("service", i), _declared_twice(expected.service)))
                 seen.add(expected.service)
+        parts += _repeated_backups(self.backup)
         if parts:
             raise MisfitError(*parts)
         return self
@@ -186,6 +300,19 @@ def _declared_twice(service: Service) -> str:
             place=place, name=service.server_name
         )
     return _("{place} without a server name is declared twice").format(place=place)
+
+
+def _repeated_backups(tables: list[_Backup]) -> Iterator[tuple[Loc, str]]:
+    """Two declarations of one backup would be two findings of one identity."""
+    before = set()
+    for i, table in enumerate(tables):
+        identity = (table.tool, table.name, table.path, table.on)
+        if identity in before:
+            yield (
+                ("backup", i),
+                _("the same backup is declared twice; give them different names, or leave one out"),
+            )
+        before.add(identity)
 
 
 def agency_of(file: AgencyFile) -> Agency:
@@ -217,6 +344,26 @@ def _host(table: _Host) -> Host:
         services=tuple(expected for service in table.service for expected in _services(table, service)),
         ports=table.ports,
         resolve=table.resolve,
+        backups=tuple(_backup(backup) for backup in table.backup),
+    )
+
+
+def _backup(table: _Backup) -> DeclaredBackup:
+    return DeclaredBackup(
+        name=table.name,
+        tool=table.tool,
+        path=table.path,
+        on=table.on,
+        must_contain=tuple(table.must_contain),
+        recovery_point_hours=table.recovery_point,
+        minimum_bytes=table.minimum_size,
+        keep_days=table.keep,
+        off_site=table.off_site,
+        immutable=table.immutable,
+        restore_tests=tuple(
+            RestoreTest(test.date, test.by, test.evidence)
+            for test in sorted(table.restore_test, key=lambda test: test.date)
+        ),
     )
 
 

@@ -43,6 +43,8 @@ def load_inventory(folder: Path) -> Inventory:
     # What concerns several files is looked for in those with mistakes too, as far as they can be read.
     mistakes += _twice(sources)
     mistakes += _parents(sources, complete=len(sources) == len(files))
+    if len(sources) == len(files):
+        mistakes += _keepers(sources)
     if mistakes:
         raise ConfigurationError(in_order(mistakes))
     return assemble((agency_of(file), hosts_of(file)) for file in parsed)
@@ -102,6 +104,27 @@ def _parents(sources: Sequence[Source], *, complete: bool) -> Iterator[Mistake]:
             told.update(above)
             message = _("the parents go in a circle: {circle}").format(circle=" -> ".join([*above, id]))
             yield where[id].mistake(("agency", "parent"), message)
+
+
+def _keepers(sources: Sequence[Source]) -> Iterator[Mistake]:
+    """Hosts that backups are said to be on, and that are in no file."""
+    known = {id for source in sources for _loc, id in _host_ids(source)}
+    for source in sources:
+        for loc, on in _keeper_ids(source):
+            if on not in known:
+                guess = nearest(on, known)
+                message = _("there is no host {id}").format(id=shown_value(on))
+                hint = _('did you mean "{guess}"?').format(guess=guess) if guess else ""
+                yield source.mistake(loc, f"{message}; {hint}" if hint else message)
+
+
+def _keeper_ids(source: Source) -> Iterator[tuple[Loc, str]]:
+    hosts = source.data.get("host")
+    for i, host in enumerate(hosts if isinstance(hosts, list) else ()):
+        backups = host.get("backup") if isinstance(host, dict) else None
+        for j, backup in enumerate(backups if isinstance(backups, list) else ()):
+            if isinstance(backup, dict) and isinstance(on := backup.get("on"), str) and on:
+                yield ("host", i, "backup", j, "on"), on
 
 
 def _agency_ids(source: Source) -> Iterator[tuple[Loc, str]]:

@@ -66,6 +66,17 @@ def share_bar(share: Fraction, enough: Fraction) -> Markup:
     ).format(_rect("v", Fraction(0), share * 100, None), x=_figure(enough * 100))
 
 
+def rung_bar(reached: int, possible: int, hosts: int) -> Markup:
+    """One rung of a ladder between its two rails, filled as far as hosts have reached it and hatched as far as they
+    may have. Hidden from screen readers: the figures stand beside it. Rungs laid one above the other are a ladder.
+    """
+    share = Range(Fraction(100 * reached, hosts or 1), Fraction(100 * possible, hosts or 1))
+    return Markup(
+        '<svg class="rung" width="100%" height="30" aria-hidden="true"><g transform="translate(0 8)">'
+        '<rect class="track" width="100%" height="14"/>{}</g></svg>'
+    ).format(_bars(share, 14))
+
+
 def columns(bars: Sequence[tuple[str, int, int]], *, id: str = "grades") -> Markup:
     """How many agencies have each grade. Each bar is a letter, those of which enough was seen (filled) and the
     others (hatched on top). ``id`` must be unlike any other on the page."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 
 from secscan.check import Check
+from secscan.ladder import RUNG_OF
 from secscan.language import _
 from secscan.model import Finding, Outcome, SubjectLevel
 from secscan.report.text import cell, sentence
@@ -28,6 +29,8 @@ COLUMNS = (
     "evidence",
     "fix",
     "observed_at",
+    # The rung of the ladder of backups that the check stands for; empty for all others.
+    "rung",
 )
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -70,4 +73,5 @@ def _row(finding: Finding, check: Check | None, agency: str) -> dict[str, str]:
         "observed_at": finding.observed_at.astimezone(UTC).isoformat(timespec="seconds")
         if finding.observed_at
         else "",
+        "rung": str(RUNG_OF.get(finding.check, "")),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.ladder import CRITICAL_FROM, Standing, spread, standing
 from secscan.language import _
 from secscan.model import (
     Agency,
@@ -56,6 +57,11 @@ def judgement_document(
         findings    [a finding], by host, as the evaluation ordered them
         checks      {id: {severity, claim, why, fix}}, those that a finding names
 
+    ``whole``, each tier and each agency have a ``ladder`` beside their score, each host one of its own: where hosts
+    stand on the ladder of backups, 0 to 11. A host's is ``{verified, possible, outcomes: {rung: outcome}}``, null
+    where no rung was judged; a group's is ``{all, critical}``, each ``{hosts, verified: [12 counts], possible: [12
+    counts]}`` over the hosts on which one was.
+
     A score is ``{verified, possible, coverage, domains, grade, meets_baseline, assessed}`` for a group and
     ``{verified, possible, coverage, domains, caps}`` for a host. Every number in it is
     ``{"decimal": "57.0", "exact": "57"}``: the figure that pages show, rounded down, and the exact fraction;
@@ -64,6 +70,7 @@ def judgement_document(
     leaves out findings with any other outcome.
     """
     owners = _owners(judgement)
+    stands = _standings(judgement, inventory)
     wanted = frozenset(outcomes)
     findings = [
         f for host in sorted(judgement.findings) for f in judgement.findings[host] if f.outcome in wanted
@@ -73,15 +80,28 @@ def judgement_document(
         "kind": "judgement",
         "stamp": _stamp(judgement.stamp),
         "baseline": _baseline(baseline),
-        "whole": _group(judgement.whole),
-        "tiers": [{"id": id, "score": _group(score)} for id, score in sorted(judgement.tiers.items())],
+        "whole": {**_group(judgement.whole), "ladder": _ladder(stands.values())},
+        "tiers": [
+            {
+                "id": id,
+                "score": _group(score),
+                "ladder": _ladder(stands[host] for host in _hosts_in(score, judgement) if host in stands),
+            }
+            for id, score in sorted(judgement.tiers.items())
+        ],
         "agencies": [
-            _agency(inventory.agencies[id], score)
+            {
+                **_agency(inventory.agencies[id], score),
+                "ladder": _ladder(stands[host] for host in score.members if host in stands),
+            }
             for id, score in sorted(judgement.agencies.items())
             if id in inventory.agencies
         ],
         "hosts": [
-            _host(inventory.hosts[id], score, owners.get(id))
+            {
+                **_host(inventory.hosts[id], score, owners.get(id)),
+                "ladder": _standing(stands[id][1]) if id in stands else None,
+            }
             for id, score in sorted(judgement.hosts.items())
             if id in inventory.hosts
         ],
@@ -227,6 +247,39 @@ def _group(score: GroupScore) -> dict[str, Any]:
         "coverage": _coverage(score.coverage),
         "domains": {domain: _range(range) for domain, range in score.domains.items()},
     }
+
+
+def _standings(judgement: Judgement, inventory: Inventory) -> dict[str, tuple[int, Standing]]:
+    """Criticality and standing by host, of those on which a rung of the ladder was judged."""
+    return {
+        id: (inventory.hosts[id].criticality, stands)
+        for id, findings in judgement.findings.items()
+        if id in inventory.hosts and (stands := standing(findings)) is not None
+    }
+
+
+def _hosts_in(tier: GroupScore, judgement: Judgement) -> list[str]:
+    return [host for agency in tier.members for host in judgement.agencies[agency].members]
+
+
+def _ladder(standings: Iterable[tuple[int, Standing]]) -> dict[str, Any]:
+    every = list(standings)
+    critical = [stands for criticality, stands in every if criticality >= CRITICAL_FROM]
+    return {"all": _spread([stands for _, stands in every]), "critical": _spread(critical)}
+
+
+def _spread(standings: Iterable[Standing]) -> dict[str, Any]:
+    counted = spread(standings)
+    return {
+        "hosts": counted.hosts,
+        "verified": list(counted.verified),
+        "possible": list(counted.possible),
+    }
+
+
+def _standing(stands: Standing) -> dict[str, Any]:
+    outcomes = {str(rung): outcome.value for rung, outcome in stands.outcomes.items()}
+    return {"verified": stands.verified, "possible": stands.possible, "outcomes": outcomes}
 
 
 def _range(range: Range | None) -> dict[str, Any]:

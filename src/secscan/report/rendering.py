@@ -112,6 +112,7 @@ def environment() -> Environment:
         "domain_meaning": words.domain_meaning,
         "tier_word": words.tier_word,
         "grade_word": words.grade_word,
+        "rung_word": words.rung_word,
     }
     made.globals |= {
         "range_bar": charts.range_bar,
@@ -119,6 +120,7 @@ def environment() -> Environment:
         "domain_bar": charts.domain_bar,
         "share_bar": charts.share_bar,
         "columns": charts.columns,
+        "rung_bar": charts.rung_bar,
         "style": _style(),
         "style_hash": _hash(_style()),
     }

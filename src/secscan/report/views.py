@@ -7,13 +7,14 @@ forget it; what is left for a template is to escape, to translate and to round.
 import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import TypeAlias
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.ladder import CRITICAL_FROM, RUNGS, Standing, spread, standing
 from secscan.model import (
     Agency,
     Finding,
@@ -78,6 +79,8 @@ class FleetData:
     baseline: Baseline
     stamp: Stamp
     tz: tzinfo
+    #: Where the hosts of each agency stand on the ladder of backups, with their criticality.
+    standings: Mapping[str, tuple[tuple[int, Standing], ...]] = field(default_factory=dict)
 
 
 def agency_data(
@@ -125,6 +128,11 @@ def fleet_data(judgement: Judgement, inventory: Inventory, baseline: Baseline, *
         baseline=baseline,
         stamp=judgement.stamp,
         tz=tz,
+        standings={
+            id: tuple(_standings((inventory.hosts[host], judgement.findings.get(host, ())) for host in known))
+            for id, score in judgement.agencies.items()
+            if (known := [host for host in score.members if host in inventory.hosts])
+        },
     )
 
 
@@ -286,6 +294,34 @@ class CapView:
 
 
 @dataclass(frozen=True, slots=True)
+class RungView:
+    """A rung of the ladder of backups, and how many hosts stand on it or above: as far as was verified, and possibly.
+
+    ``standing`` is how many stand on this very rung, as far as was verified.
+    """
+
+    number: int
+    check: str
+    is_attested: bool
+    reached: int
+    possible: int
+    standing: int
+
+
+@dataclass(frozen=True, slots=True)
+class LadderView:
+    """The ladder, its highest rung first. ``is_critical``: only critical hosts are counted; where there are none, all.
+
+    ``ground`` is how many hosts stand on no rung.
+    """
+
+    rungs: tuple[RungView, ...]
+    hosts: int
+    ground: int
+    is_critical: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HostView:
     """One host. ``range`` is None where it was not scored."""
 
@@ -302,6 +338,8 @@ class HostView:
     failures: Mapping[Severity, int]
     unseen: int
     caps: tuple[CapView, ...]
+    #: The rung of the ladder of backups that it stands on, verified and possible; None where none was judged.
+    rung: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +386,8 @@ class AgencyView:
     passed: tuple[Tally, ...]
     not_applicable: tuple[Tally, ...]
     hosts: tuple[HostView, ...]
+    #: None where the baseline asks for no backups.
+    ladder: LadderView | None
     method: Method
 
 
@@ -372,6 +412,7 @@ class TierRow:
     meeting: int
     assessed: int
     agencies: int
+    ladder: LadderView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +436,7 @@ class IndexView:
     hosts: int
     failures: Mapping[Severity, int]
     distribution: tuple[GradeCount, ...]
+    ladder: LadderView | None
     method: Method
 
 
@@ -428,6 +470,7 @@ def agency_view(data: AgencyData) -> AgencyView:
         passed=_tallies(data, Outcome.PASS, domain_of),
         not_applicable=_tallies(data, Outcome.NOT_APPLICABLE, domain_of),
         hosts=_hosts(data, anchors),
+        ladder=_ladder(_standings(_findings_by_host(data))),
         method=_method(data.baseline, data.stamp, data.tz),
     )
 
@@ -460,6 +503,7 @@ def index_view(data: FleetData) -> IndexView:
         hosts=sum(row.hosts for row in rows),
         failures={s: sum(row.failures[s] for row in rows) for s in GRAVEST_FIRST},
         distribution=_distribution(rows, data.baseline),
+        ladder=_ladder(stands for of_agency in data.standings.values() for stands in of_agency),
         method=_method(data.baseline, data.stamp, data.tz),
     )
 
@@ -740,6 +784,7 @@ def _hosts(data: AgencyData, anchors: Mapping[str, str]) -> tuple[HostView, ...]
 
 def _host(host: Host, own: Sequence[Finding], data: AgencyData, anchor: str) -> HostView:
     score = data.host_scores.get(host.id)
+    stands = standing(own)
     return HostView(
         anchor=anchor,
         id=visible(host.id),
@@ -754,7 +799,47 @@ def _host(host: Host, own: Sequence[Finding], data: AgencyData, anchor: str) -> 
         failures=_failures(own),
         unseen=sum(f.outcome in (Outcome.UNKNOWN, Outcome.ERROR) for f in own),
         caps=tuple(_cap(name, own, data.baseline) for name in score.caps) if score else (),
+        rung=(stands.verified, stands.possible) if stands else None,
     )
+
+
+def _standings(
+    hosts: Iterable[tuple[Host, Iterable[Finding]]],
+) -> Iterator[tuple[int, Standing]]:
+    """Criticality and standing of each host on which a rung was judged."""
+    for host, findings in hosts:
+        stands = standing(findings)
+        if stands is not None:
+            yield host.criticality, stands
+
+
+def _findings_by_host(data: AgencyData) -> Iterator[tuple[Host, list[Finding]]]:
+    by_host: dict[str, list[Finding]] = {}
+    for finding in data.findings:
+        by_host.setdefault(finding.subject.id, []).append(finding)
+    for host in data.hosts:
+        yield host, by_host.get(host.id, [])
+
+
+def _ladder(standings: Iterable[tuple[int, Standing]]) -> LadderView | None:
+    """The ladder of the critical hosts, or of all where none is critical; None where no rung was judged."""
+    every = list(standings)
+    critical = [stands for criticality, stands in every if criticality >= CRITICAL_FROM]
+    counted = spread(critical or [stands for _, stands in every])
+    if not counted.hosts:
+        return None
+    rungs = (
+        RungView(
+            number=rung.number,
+            check=rung.check,
+            is_attested=rung.is_attested,
+            reached=counted.reaching(rung.number)[0],
+            possible=counted.reaching(rung.number)[1],
+            standing=counted.verified[rung.number],
+        )
+        for rung in reversed(RUNGS)
+    )
+    return LadderView(tuple(rungs), counted.hosts, counted.verified[0], bool(critical))
 
 
 def _cap(name: str, findings: Iterable[Finding], baseline: Baseline) -> CapView:
@@ -830,6 +915,7 @@ def _tiers(rows: Sequence[AgencyRow], data: FleetData) -> tuple[TierRow, ...]:
             meeting=sum(row.score.meets for row in of_tier),
             assessed=sum(row.score.range is not None for row in of_tier),
             agencies=len(of_tier),
+            ladder=_ladder(stands for row in of_tier for stands in data.standings.get(row.agency.id, ())),
         )
         for tier, of_tier in by_tier.items()
     )

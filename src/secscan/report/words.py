@@ -120,6 +120,21 @@ _DOMAINS = {
     "backups": (mark("Backups"), mark("Whether data would survive a loss")),
 }
 
+# The rungs of the ladder of backups, by check: what a host that stands there has reached.
+_RUNGS = {
+    "backup.scheduled": mark("Backups are made by themselves"),
+    "backup.recent": mark("The last one succeeded in time"),
+    "backup.size-band": mark("It is as big as usual"),
+    "backup.complete": mark("It holds what it must"),
+    "backup.retention": mark("It is kept long enough"),
+    "backup.off-host": mark("It lies on another host"),
+    "backup.off-site": mark("It lies at another site"),
+    "backup.immutable": mark("Nobody on the host can delete it"),
+    "backup.encrypted": mark("It is encrypted"),
+    "backup.integrity-checked": mark("Its integrity was checked"),
+    "backup.restore-tested": mark("A restore was tested"),
+}
+
 _TIERS = {
     "central": mark("Central"),
     "province": mark("Province"),
@@ -162,6 +177,11 @@ def domain_word(domain: str) -> str:
 def domain_meaning(domain: str) -> str:
     """What a domain is about, for a leader; empty for one that only the operator's profile knows."""
     return _(_DOMAINS[domain][1]) if domain in _DOMAINS else ""
+
+
+def rung_word(check: str) -> str:
+    """What a rung of the ladder of backups stands for, in a few words for a leader."""
+    return _(_RUNGS[check])
 
 
 def tier_word(tier: str) -> str:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -78,13 +78,19 @@ def read_evidence(
     hosts: Sequence[str],
     at: datetime,
     facts: FactsReader,
-    kinds: Sequence[str] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> Iterator[tuple[str, Evidence]]:
-    """Each of ``hosts`` in the order given; one that was never looked at has empty evidence."""
+    """Each of ``hosts`` in the order given; one that was never looked at has empty evidence.
+
+    ``kinds`` leaves out all other kinds; None: none is left out.
+    """
     newest = _newest(connection, hosts, at, _is_attempt(), kinds=kinds)
     unseen = {place for place, row in newest.items() if row.reason is not None}
-    among = {target for target, _ in unseen}
-    before = _newest(connection, hosts, at, _is_seen(), among=among, kinds=kinds) if unseen else {}
+    before = (
+        _newest(connection, hosts, at, _is_seen(), among={target for target, _ in unseen}, kinds=kinds)
+        if unseen
+        else {}
+    )
     seen = {place: row for place, row in before.items() if place in unseen}
 
     decoded = facts.read(connection, (row.digest for row in (*newest.values(), *seen.values()) if row.digest))
@@ -135,7 +141,7 @@ def _newest(
     at: datetime,
     wanted: ColumnElement[bool],
     among: set[int] | None = None,
-    kinds: Sequence[str] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> dict[Place, Row[Any]]:
     """The newest wanted row about each target and kind; at the same microsecond, that of the later run."""
     o, c, f, p = tables.observation, tables.collector, tables.facts, tables.phrase
@@ -177,7 +183,7 @@ def _places(
     at: datetime,
     wanted: ColumnElement[bool],
     among: set[int] | None,
-    kinds: Sequence[str] | None,
+    kinds: Collection[str] | None = None,
 ) -> Subquery:
     """Each target with each kind, and when it was last recorded as wanted: one seek in the primary key for each."""
     o, t, h, k = tables.observation, tables.target, tables.host, tables.kind
@@ -205,7 +211,7 @@ def _places(
     if among is not None:
         every = every.where(t.c.id.in_(among))
     if kinds is not None:
-        every = every.where(k.c.name.in_(kinds))
+        every = every.where(k.c.name.in_(sorted(kinds)))
     return every.subquery()
 
 

@@ -122,11 +122,11 @@ class Store:
             return recording.recorded(connection, run)
 
     def evidence(
-        self, at: datetime, hosts: Sequence[str], *, kinds: Sequence[str] | None = None
+        self, at: datetime, hosts: Sequence[str], *, kinds: Collection[str] | None = None
     ) -> Iterator[tuple[str, Evidence]]:
         """The newest evidence about each host up to and including ``at``, over all runs; in the order given.
 
-        ``kinds``: only of these (None: all). Facts that can't be decoded any more are Unobserved(UNPARSED).
+        ``kinds`` leaves out all other kinds of facts. Facts that can't be decoded any more are Unobserved(UNPARSED).
         """
         for some in chunks(hosts, evidence.HOSTS_AT_ONCE):
             with self._database.reading() as connection:

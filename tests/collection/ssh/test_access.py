@@ -51,6 +51,8 @@ def test_sudo_is_given_for_what_the_script_asks_and_nothing_else() -> None:
         for tool in ("dnf", "yum")
         for arguments in re.findall(r"^ +rpm_tool ([a-z].*)$", script_text(), re.M)
     }
+    # What is asked folder by folder is tried with sudo itself, in tests/collection/ssh/backups.
+    asked = {command for command in asked if "$" not in command and not command.startswith("lvs ")}
     given = {command.rpartition("bin/")[2] for reading in ROOT_READINGS for command in reading.commands}
     assert given == asked
 

@@ -4,12 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secscan.collection.ssh.shell_script import backup_commands
 from secscan.credential import Jump
 from secscan.model import Host
 
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
 _KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( [^\n\"]*)?", re.ASCII)
 _SOURCE = re.compile(r"[0-9a-fA-F.:/*]+", re.ASCII)
+
+_FOLDER = re.compile(r"/[A-Za-z0-9._/@+-]+/[A-Za-z0-9._*?@+=-]*", re.ASCII)
 
 #: Stands where a key belongs that was not given.
 EXAMPLE_KEY = "ssh-ed25519 AAAA secscan"
@@ -54,6 +57,9 @@ ROOT_READINGS = (
     ),
 )
 
+#: Where tools keep what they note of backups, closed to other accounts wherever they are installed by a package.
+_CLOSED_BACKUPS = ("/var/lib/pgbackrest", "/var/lib/barman", "/root/.cache/restic", "/root/.borgmatic")
+
 
 class AccessError(ValueError):
     """An account, key or address that could not be written into a file as it is."""
@@ -90,6 +96,31 @@ def authorized_key(
     return f"{','.join(options)} {public_key.strip()}"
 
 
+def backup_readings(host: Host) -> tuple[RootReading, ...]:
+    """What only root can tell of the host's backups: of the usual folders, and of those that the inventory declares."""
+    declared = sorted(
+        {path.rpartition("/")[0] for b in host.backups if _FOLDER.fullmatch(path := b.path)} - {""}
+    )
+    return (
+        RootReading(
+            "names, sizes and times of backups that are closed to the account; leave out folders that are not there",
+            "it is said that they could not be read",
+            tuple(c for folder in (*_CLOSED_BACKUPS, *declared) for c in backup_commands(folder)),
+        ),
+        RootReading(
+            "snapshots of LVM; those of btrfs, a line for each place where one is mounted",
+            "snapshots are not seen",
+            (
+                "/usr/sbin/lvs --readonly --noheadings --separator / --units b --nosuffix"
+                " -o vg_name,lv_name,origin,lv_time -S origin!=",
+                "/usr/bin/btrfs subvolume list -u /",
+                "/usr/bin/btrfs subvolume list -s -q -u /",
+                "/usr/bin/btrfs subvolume list -r -s /",
+            ),
+        ),
+    )
+
+
 def explain_access(
     host: Host,
     account: str,
@@ -123,9 +154,9 @@ def explain_access(
             f"# 3. Only where these readings are wanted: /etc/sudoers.d/{account} (mode 440), and `sudo = true`",
         ]
         parts += ["#    in the credential. Without them secscan says for each what it could not read."]
-        for reading in ROOT_READINGS:
+        for reading in (*ROOT_READINGS, *backup_readings(host)):
             parts += [f"# {reading.what} (without: {reading.without})"]
-            parts += [f"{account} ALL=(root) NOPASSWD: {_escaped(command)}" for command in reading.commands]
+            parts += [f"{account} ALL=(root) NOPASSWD: {escaped(command)}" for command in reading.commands]
         parts += [
             "# Programs that still run on replaced files are told to root alone: there is no command for them"
         ]
@@ -154,6 +185,6 @@ def explain_jump(
     return "\n".join(parts) + "\n"
 
 
-def _escaped(command: str) -> str:
+def escaped(command: str) -> str:
     """sudoers(5): these have a meaning of their own within a command's arguments."""
-    return re.sub(r"([,:=\\])", r"\\\1", command)
+    return re.sub(r"([,:=\\*?\[\]!])", r"\\\1", command)

@@ -120,7 +120,7 @@ class SshCollector:
             place = Place(address, credential.port, host.names)
             try:
                 with client.open(place, credential, deadline=deadline) as connection:
-                    return str(place), connection.software, self._ask(connection, credential, deadline)
+                    return str(place), connection.software, self._ask(connection, host, credential, deadline)
             except Failed as e:
                 failures.append(e)
                 if e.gap.reason not in _TRY_THE_NEXT or time.monotonic() >= deadline:
@@ -145,19 +145,33 @@ class SshCollector:
         raise Failed(Reason.NOT_RESOLVED, "the inventory gives neither an address nor a name to look up")
 
     def _ask(
-        self, connection: Connection, credential: Credential, deadline: float
+        self, connection: Connection, host: Host, credential: Credential, deadline: float
     ) -> Mapping[str, Facts | Absent | Gap]:
         budget = max(1, int((deadline - time.monotonic()) * _SCRIPT_SHARE))
         if "for_Windows" in connection.software:
             windows = WindowsRun.new()
             answer = connection.run(WINDOWS_COMMAND, windows.standard_input)
             return windows_facts(windows, answer.output, answer.status, _clock(answer))
-        run = Run.new(budget=budget, sudo=credential.sudo)
+        run = Run.new(budget=budget, sudo=credential.sudo, declared=declared_on(host.id, self._hosts))
         answer = connection.run(COMMAND, run.standard_input)
         reply = run.read(answer.output, answer.status)
         if isinstance(reply, Gap):
             return dict.fromkeys(KINDS, reply)
         return facts_of(reply, _clock(answer))
+
+
+def declared_on(host: str, hosts: Mapping[str, Host]) -> tuple[str, ...]:
+    """Patterns of files that the inventory says are on a host: its own backups, and those it keeps for others."""
+    return tuple(
+        sorted(
+            {
+                b.path
+                for other in hosts.values()
+                for b in other.backups
+                if b.path and (b.on or other.id) == host
+            }
+        )
+    )
 
 
 def _clock(answer: Answer) -> Clock:

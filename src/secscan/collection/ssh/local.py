@@ -22,8 +22,18 @@ class LocalCollector:
     name = "local"
     kinds = (AccessFacts.kind, *KINDS)
 
-    def __init__(self, *, deadline: float = 60.0, interpreter: Sequence[str] = ("/bin/sh",)) -> None:
-        """``deadline``: seconds for the whole script. ``interpreter`` is what to run it with."""
+    def __init__(
+        self,
+        *,
+        deadline: float = 60.0,
+        interpreter: Sequence[str] = ("/bin/sh",),
+        declared: Sequence[str] = (),
+    ) -> None:
+        """``deadline``: seconds for the whole script. ``interpreter`` is what to run it with.
+
+        ``declared``: patterns of files that the inventory says are backups on this machine.
+        """
+        self._declared = tuple(declared)
         self._deadline = deadline
         self._interpreter = interpreter
 
@@ -33,7 +43,7 @@ class LocalCollector:
                 yield from self._look(target)
 
     def _look(self, target: HostTarget) -> Iterator[Record]:
-        run = Run.new(budget=max(1, int(self._deadline * 0.7)))
+        run = Run.new(budget=max(1, int(self._deadline * 0.7)), declared=self._declared)
         answer = run_script(run, self._interpreter, deadline=self._deadline)
         reply = answer if isinstance(answer, Gap) else run.read(*answer)
         facts: dict[str, Facts | Gap]

@@ -173,7 +173,19 @@ def mount_facts(reply: Reply) -> MountFacts | Gap:
         return tuple(found[path] for path in sorted(found))
 
     mounts = take(reply, "mounts", parse)
-    return mounts if isinstance(mounts, Gap) else MountFacts(mounts=mounts)
+    return mounts if isinstance(mounts, Gap) else MountFacts(mounts=mounts, wanted=_wanted(reply))
+
+
+def _wanted(reply: Reply) -> Reading[tuple[str, ...]]:
+    """Paths of /etc/fstab that are to be mounted at boot: the section on backups reads it."""
+    text = reply.output("backup-host")
+    if isinstance(text, Gap):
+        return text
+    lines = text.splitlines()
+    if "fstab read" not in lines:
+        return Gap(Reason.UNREADABLE, "/etc/fstab can't be read")
+    wanted = {_unescaped(line[len("wanted ") :]) for line in lines if line.startswith("wanted /")}
+    return tuple(sorted(map(bounded, wanted)))[:MOST]
 
 
 def _sizes(reply: Reply) -> dict[str, int]:

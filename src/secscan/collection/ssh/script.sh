@@ -141,8 +141,8 @@ secscan_collect() {
     say sockets sockets
     say firewall firewall
     say timers timers
-    say services services
-    say cron cron
+    say services without_secrets_of services
+    say cron without_secrets_of cron
     say automatic automatic
     say changed changed
     say programs programs
@@ -158,6 +158,7 @@ secscan_collect() {
         say rpm-security rpm_security
         say rpm-foreign rpm_foreign
     fi
+    secscan_backups
     put "$newline$nonce end$newline"
 }
 
@@ -508,6 +509,8 @@ if [ -z "${nonce-}" ]; then
     nonce=${nonce#nonce=} budget=${budget#budget=} limit=${limit#limit=} sudo=${sudo#sudo=}
     case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
     case $budget$limit in '' | *[!0-9]*) exit 64 ;; esac
+    declared=${rest#declared=?} declared=${declared%?}
+    case $declared in *[!A-Za-z0-9._/*?+@=:,%\ -]*) exit 64 ;; esac
 fi
 secscan_collect
 exit 0

@@ -1,0 +1,912 @@
+"""Hosts that make backups: the distribution's own tools, in good, stale, broken and misleading states.
+
+Every host is this machine's file system under an overlay of its own, in a mount namespace of its own: what is done in
+it is gone with its folder. systemd does not run in it: what `systemctl show` would print of units is composed.
+Knows nothing of pytest.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from secscan.collection.ssh.framing import Reply
+from secscan.collection.ssh.local import run_script
+from secscan.collection.ssh.reply import facts_of
+from secscan.collection.ssh.shell_script import Run
+from secscan.facts import Facts, Gap
+from secscan.facts.backups import Backup, BackupFacts
+from tests.lab.servers.listening import LabError
+
+#: Tools a host of the lab may need, and the packages that bring them.
+PACKAGES = {
+    "restic": "restic",
+    "borg": "borgbackup",
+    "borgmatic": "borgmatic",
+    "rsnapshot": "rsnapshot",
+    "duplicity": "duplicity",
+    "rdiff-backup": "rdiff-backup",
+    "rclone": "rclone",
+    "rsync": "rsync",
+    "pgbackrest": "pgbackrest",
+    "barman": "barman",
+    "mkfs.btrfs": "btrfs-progs",
+    "/usr/lib/postgresql/15/bin/initdb": "postgresql-15",
+}
+
+#: The second disk of every host: another file system than the root's.
+DISK = "/mnt/disk"
+
+#: Seconds that building one host, or collecting from it, may take.
+_PATIENCE = 110
+
+# Without these the script has no packages to read: which takes most of its time, and is no part of this.
+_LEFT_OUT = ("/usr/bin/apt-get", "/usr/bin/apt", "/usr/bin/dpkg-query", "/usr/bin/apt-config")
+
+_ENTER = """
+set -e
+mount -t overlay overlay -o lowerdir=/,upperdir="$LAB/upper",workdir="$LAB/work" "$LAB/root"
+mount -t proc proc "$LAB/root/proc"
+mount --rbind /dev "$LAB/root/dev"
+mount -t tmpfs tmpfs "$LAB/root/run"
+mkdir -p "$LAB/root/run/systemd/system" "$LAB/root/run/lock" "$LAB/root$DISK"
+mount --bind "$LAB/disk" "$LAB/root$DISK"
+if [ -e "$LAB/image" ]; then mkdir -p "$LAB/root/mnt/btrfs"; mount -o loop "$LAB/image" "$LAB/root/mnt/btrfs"; fi
+exec chroot "$LAB/root" "$@"
+"""
+
+_PREPARE = f"""
+rm -f {" ".join(_LEFT_OUT)}
+printf '#!/bin/sh\\ncase "$*" in *.timer*) cat /lab/timers;; *-p\\\\ ExecStart\\\\ *|*.service*) cat /lab/services;; esac\\n' \\
+    >/usr/bin/systemctl
+chmod 755 /usr/bin/systemctl
+mkdir -p /lab /data/www /root/.cache /root/.config
+: >/lab/timers; : >/lab/services
+rm -f /etc/cron.d/* /etc/cron.daily/*
+head -c 200000 /dev/urandom >/data/www/image
+echo hello >/data/www/page
+"""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a host must tell of one backup, written by hand. What stays None is not looked at.
+
+    ``hours``: age of the newest run; -1: no run is known to have ended well (the reading is there and empty);
+    ``untold``: names of readings that must be gaps.
+    """
+
+    tool: str
+    name: str
+    hours: float | None = None
+    runs: int | None = None
+    files: int | None = None
+    size: int | None = None
+    device: str | None = None
+    path: str | None = None
+    host: str | None = None
+    source: str | None = None
+    encrypted: bool | None = None
+    append_only: bool | None = None
+    included: tuple[str, ...] | None = None
+    excluded: tuple[str, ...] | None = None
+    retention: Mapping[str, int] | None = None
+    locked: bool | None = None
+    checked_hours: float | None = None
+    attempt: bool | None = None
+    started_by: tuple[str, ...] | None = None
+    untold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """One host in one state. ``build`` runs in it as root, after that of the state it is ``made_from``.
+
+    ``expected_rung``: the highest rung of the ladder with everything below passed, under the baseline profile and what
+    ``declared`` adds; None where nobody has judged it yet.
+    """
+
+    name: str
+    build: str
+    expected: tuple[Expected, ...]
+    made_from: str = ""
+    why: str = ""
+    declared: tuple[str, ...] = ()
+    account: int = 0
+    image: bool = False
+    unread: tuple[str, ...] = ()
+    expected_rung: int | None = None
+
+
+@dataclass
+class Lab:
+    """Builds hosts below a folder, each once; those that others are made from are kept for them."""
+
+    folder: Path
+    _built: dict[str, Path] = field(default_factory=dict)
+
+    def build(self, state: State) -> Path:
+        """The folder of a host in this state. Raises LabError where a tool of it fails."""
+        if state.name in self._built:
+            return self._built[state.name]
+        place = self.folder / state.name.replace(" ", "-")
+        if state.made_from:
+            made = self.build(by_name(state.made_from))
+            subprocess.run(["cp", "-a", "--sparse=always", str(made), str(place)], check=True)  # noqa: S607 - coreutils
+        else:
+            for part in ("upper", "work", "root", "disk"):
+                (place / part).mkdir(parents=True)
+            if state.image:
+                with (place / "image").open("wb") as image:
+                    image.truncate(120 * 1024**2)
+                subprocess.run(["mkfs.btrfs", "-q", str(place / "image")], check=True)  # noqa: S607 - btrfs-progs
+            run_in(place, _PREPARE)
+        run_in(place, state.build)
+        self._built[state.name] = place
+        return place
+
+    def collect(
+        self, state: State, *, sudo: bool = False, shell: Sequence[str] = ("/bin/sh",)
+    ) -> Mapping[str, Facts | Gap]:
+        """All facts of a host in this state, by the script itself."""
+        place = self.build(state)
+        if state.account:
+            shell = (
+                "setpriv",
+                f"--reuid={state.account}",
+                f"--regid={state.account}",
+                "--clear-groups",
+                *shell,
+            )
+        run = Run.new(budget=_PATIENCE, declared=state.declared, sudo=sudo)
+        answer = run_script(run, entering(place, *shell), deadline=_PATIENCE)
+        if isinstance(answer, Gap):
+            raise LabError(f"{state.name}: {answer.detail}")
+        reply = run.read(*answer)
+        if not isinstance(reply, Reply):
+            raise LabError(f"{state.name}: {reply.detail}")
+        return facts_of(reply, None)
+
+
+def available() -> str:
+    """Why the lab can't be had here; "" where it can."""
+    if os.geteuid() != 0:
+        return "needs root (mount namespaces)"
+    if missing := sorted({package for tool, package in PACKAGES.items() if shutil.which(tool) is None}):
+        return f"not installed: {', '.join(missing)}"
+    entered = subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True)  # noqa: S607 - util-linux
+    return (
+        ""
+        if entered.returncode == 0 and "overlay" in Path("/proc/filesystems").read_text()
+        else "no overlay here"
+    )
+
+
+def entering(place: Path, *command: str) -> tuple[str, ...]:
+    """A command in the host's own namespaces; what it leaves running ends with it."""
+    return (
+        *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "env"),
+        *(f"LAB={place}", f"DISK={DISK}", "/bin/sh", "-c", _ENTER, "sh", *command),
+    )
+
+
+def run_in(place: Path, script: str) -> str:
+    """What a shell script printed that ran in the host as root. Raises LabError where it failed."""
+    done = subprocess.run(
+        entering(place, "/bin/sh", "-eu", "-c", f"cd /root; HOME=/root; export HOME\n{_FUNCTIONS}\n{script}"),
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise LabError(f"{place.name}: status {done.returncode}: {done.stdout[-400:]}{done.stderr[-800:]}")
+    return done.stdout
+
+
+#: What builds have in common: units as systemd would show them, with a time as `date -d` takes it.
+_FUNCTIONS = """
+unit() { # name, command, result, status, when it ended
+    ended=$(TZ=UTC date -d "$5" '+%a %Y-%m-%d %H:%M:%S UTC')
+    printf 'Id=%s.timer\\nUnit=%s.service\\nUnitFileState=enabled\\nLastTriggerUSec=%s\\n\\n' "$1" "$1" "$ended" >>/lab/timers
+    printf 'Id=%s.service\\nTriggeredBy=%s.timer\\nResult=%s\\nExecMainExitTimestamp=%s\\nExecMainStatus=%s\\n' \
+        "$1" "$1" "$3" "$ended" "$4" >>/lab/services
+    printf 'ExecStart={ path=%s ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] }\\nActiveState=inactive\\n\\n' \
+        "${2%% *}" "$2" >>/lab/services
+}
+cron() { printf '%s\\n' "$1" >>/etc/cron.d/backup; }
+"""
+
+
+# --- What is compared -----------------------------------------------------------------------------------------
+
+
+def differences(expected: Expected, facts: BackupFacts, now: datetime | None = None) -> list[str]:
+    """How facts differ from what was expected, one sentence each; nothing where they don't."""
+    now = now or datetime.now(UTC)
+    assert not isinstance(facts.backups, Gap)
+    found = [b for b in facts.backups if b.tool == expected.tool and b.name == expected.name]
+    if not found:
+        return [
+            f"there is no {expected.tool} {expected.name!r} among {[(b.tool, b.name) for b in facts.backups]}"
+        ]
+    [backup] = found
+    wrong = [
+        f"{name} is told: {getattr(backup, name)}"
+        for name in expected.untold
+        if not isinstance(getattr(backup, name), Gap)
+    ]
+    for name, wanted, seen in _compared(expected, backup, now):
+        if wanted is not None and wanted != seen:
+            wrong.append(f"{name}: expected {wanted!r}, got {seen!r}")
+    return wrong
+
+
+def _compared(expected: Expected, backup: Backup, now: datetime) -> list[tuple[str, object, object]]:
+    runs, place = backup.runs, backup.place
+    last = None if isinstance(runs, Gap) or not runs else runs[0]
+    checked, locked, attempt = backup.checked_at, backup.locked_since, backup.attempt
+    return [
+        ("hours", expected.hours, _near(expected.hours, last.at if last else None, now, runs)),
+        ("runs", expected.runs, runs if isinstance(runs, Gap) else len(runs)),
+        ("files", expected.files, last.files if last else None),
+        ("size", expected.size, last.size if last else None),
+        ("device", expected.device, place if isinstance(place, Gap) else place.device),
+        ("path", expected.path, place if isinstance(place, Gap) else place.path),
+        ("host", expected.host, place if isinstance(place, Gap) else place.host),
+        ("source", expected.source, backup.source),
+        ("encrypted", expected.encrypted, backup.encrypted),
+        ("append_only", expected.append_only, backup.append_only),
+        ("included", expected.included, backup.included),
+        ("excluded", expected.excluded, backup.excluded),
+        (
+            "retention",
+            expected.retention,
+            backup.retention
+            if isinstance(backup.retention, Gap)
+            else {
+                k: v
+                for k in backup.retention.__struct_fields__
+                if (v := getattr(backup.retention, k)) is not None
+            },
+        ),
+        ("locked", expected.locked, locked if isinstance(locked, Gap) else locked is not None),
+        (
+            "checked_hours",
+            expected.checked_hours,
+            _near(expected.checked_hours, checked if isinstance(checked, datetime) else None, now, checked),
+        ),
+        ("attempt", expected.attempt, attempt if isinstance(attempt, Gap) else attempt.succeeded),
+        ("started_by", expected.started_by, backup.started_by),
+    ]
+
+
+def _near(wanted: float | None, at: datetime | None, now: datetime, reading: object) -> object:
+    """The expected age, where the real one is within the two hours that a slow machine may take; else the real one."""
+    if at is None:
+        return -1 if reading == () else reading
+    age = (now - at).total_seconds() / 3600
+    return wanted if wanted is not None and abs(age - wanted) < 2 else age
+
+
+def by_name(name: str) -> State:
+    return next(state for state in STATES if state.name == name)
+
+
+# --- The states ---------------------------------------------------------------------------------------------------
+
+_RESTIC = """
+export RESTIC_PASSWORD=correct-horse-battery
+restic -q init -r /mnt/disk/restic
+restic -r /mnt/disk/restic backup /data >/var/log/restic.log
+restic -r /mnt/disk/restic backup /data --json | grep summary >>/var/log/restic.log
+touch -d '-40 days' /mnt/disk/restic/config
+newest=$(sed -n 's/.*"snapshot_id":"\\([0-9a-f]*\\)".*/\\1/p' /var/log/restic.log)
+touch -d '-30 hours' /mnt/disk/restic/snapshots/*
+touch -d '-6 hours' /mnt/disk/restic/snapshots/$newest*
+unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup --exclude *.tmp /data' success 0 '-6 hours'
+unit restic-forget '/usr/bin/restic -r /mnt/disk/restic forget --keep-daily 30 --prune' success 0 '-6 hours'
+unit restic-check '/usr/bin/restic -r /mnt/disk/restic check --read-data-subset=5%' success 0 '-50 hours'
+"""
+
+_BORG = """
+export BORG_PASSPHRASE=correct-horse-battery
+borg init -e repokey /mnt/disk/borg 2>/dev/null
+borg create --stats /mnt/disk/borg::one /data 2>/var/log/borg.log
+touch -d '-3 hours' /mnt/disk/borg/integrity.* /mnt/disk/borg/index.*
+ended=$(TZ=UTC date -d '-3 hours' '+%a, %Y-%m-%d %H:%M:%S')
+sed -i "s/^Time (end):.*/Time (end):   $ended/" /var/log/borg.log
+cron '0 2 * * * root BORG_REPO=/mnt/disk/borg /usr/bin/borg create --stats -e "*.tmp" ::{now} /data >>/var/log/borg.log 2>&1'
+cron '0 5 * * 0 root /usr/bin/borg prune --keep-daily 14 --keep-weekly=8 /mnt/disk/borg'
+"""
+
+_BORGMATIC = """
+export BORG_PASSPHRASE=correct-horse-battery
+mkdir -p /etc/borgmatic
+cat >/etc/borgmatic/config.yaml <<'E'
+location:
+    source_directories:
+        - /data
+        - /etc
+    repositories:
+        - /mnt/disk/matic
+    exclude_patterns: ['*.tmp']
+storage:
+    encryption_passphrase: |
+        never-to-be-sent
+retention:
+    keep_daily: 7
+    keep_monthly: 12
+consistency:
+    checks:
+        - name: repository
+          frequency: 2 weeks
+hooks:
+    postgresql_databases:
+        - name: shop
+          password: never-to-be-sent
+E
+mkdir -p /tmp/m; sed -e '/^hooks:/,$d' -e '/encryption_passphrase/,/never/d' -e 's#- /etc#- /data/www#' \
+    /etc/borgmatic/config.yaml >/tmp/m/config.yaml
+borgmatic -c /tmp/m/config.yaml init -e repokey-blake2 2>/dev/null
+borgmatic -c /tmp/m/config.yaml --log-file /var/log/borgmatic.log --log-file-verbosity 1 2>/dev/null
+unit borgmatic '/usr/bin/borgmatic --syslog-verbosity 1' success 0 '-9 hours'
+touch -d '-9 hours' /root/.borgmatic/checks/*/repository
+rm -f /var/log/borgmatic.log
+"""
+
+_RSNAPSHOT = """
+cat >/tmp/r.conf <<'E'
+config_version	1.2
+snapshot_root	/mnt/disk/snapshots/
+cmd_cp	/bin/cp
+cmd_rm	/bin/rm
+cmd_rsync	/usr/bin/rsync
+retain	daily	7
+retain	weekly	4
+logfile	/var/log/rsnapshot.log
+loglevel	3
+lockfile	/mnt/disk/rsnapshot.pid
+exclude	*.tmp
+backup	/data/	localhost/
+E
+cp /tmp/r.conf /etc/rsnapshot.conf
+rsnapshot daily
+sed -i "s/^\\[[^]]*/[$(date -d '-20 hours' +%Y-%m-%dT%H:%M:%S)/" /var/log/rsnapshot.log
+cron '30 3 * * * root /usr/bin/rsnapshot daily'
+cron '0 3 * * 1 root /usr/bin/rsnapshot weekly'
+"""
+
+_DUPLICITY = """
+faketime -f '-4d' duplicity full --no-encryption /data file:///mnt/disk/dup >/dev/null
+faketime -f '-12h' duplicity --no-encryption /data file:///mnt/disk/dup >/dev/null
+cron '0 1 * * * root PASSPHRASE=never-to-be-sent duplicity --no-encryption --exclude /data/tmp /data file:///mnt/disk/dup'
+cron '0 4 * * * root duplicity remove-older-than 2M --force file:///mnt/disk/dup'
+"""
+
+_RDIFF = """
+faketime -f '-2d' rdiff-backup backup /data /mnt/disk/rdiff 2>/dev/null
+echo more >/data/www/new
+faketime -f '-5h' rdiff-backup backup /data /mnt/disk/rdiff 2>/dev/null
+cron '0 1 * * * root rdiff-backup backup --exclude /data/tmp /data /mnt/disk/rdiff'
+"""
+
+_COPIES = """
+rsync -a --log-file=/var/log/rsync-data.log --stats /data/ /mnt/disk/copy/ >/dev/null
+rclone sync /data /mnt/disk/clone --log-file /var/log/rclone-data.log -v 2>/dev/null
+cron '0 1 * * * root rsync -a --delete --exclude=tmp --log-file=/var/log/rsync-data.log /data/ /mnt/disk/copy/'
+cron '0 2 * * * root rclone sync /data /mnt/disk/clone --log-file /var/log/rclone-data.log -v'
+"""
+
+#: A dump as pg_dump wrote it, with the last line that newer releases put behind the trailer.
+_DUMPS = """
+B=/usr/lib/postgresql/15/bin
+mkdir -p /mnt/disk/dumps /pg; chown postgres /pg
+runuser -u postgres -- $B/initdb -D /pg/d -A trust -N >/dev/null
+runuser -u postgres -- $B/pg_ctl -D /pg/d -o "-k /pg -c listen_addresses= -F" -l /pg/log -w start >/dev/null
+runuser -u postgres -- psql -q -h /pg -c 'create database shop' postgres
+runuser -u postgres -- psql -q -h /pg -c 'create table t as select generate_series(1,2000) as x' shop
+for day in 3 2 1; do
+    stamp=$(date -d "-$day days" +%Y-%m-%d)
+    runuser -u postgres -- pg_dump -C -h /pg shop | gzip >/mnt/disk/dumps/shop-$stamp.sql.gz
+    touch -d "-$day days" /mnt/disk/dumps/shop-$stamp.sql.gz
+done
+runuser -u postgres -- $B/pg_ctl -D /pg/d -m immediate stop >/dev/null
+rm -rf /pg
+cron '0 1 * * * postgres pg_dump -C shop | gzip >/mnt/disk/dumps/shop-$(date +\\%F).sql.gz'
+"""
+
+_POSTGRES = """
+B=/usr/lib/postgresql/15/bin
+mkdir -p /pg /mnt/disk/pgbackrest /mnt/disk/barman /var/log/pgbackrest /var/log/barman /tmp/pgbackrest
+cat >/etc/pgbackrest.conf <<'E'
+[global]
+repo1-path=/mnt/disk/pgbackrest
+repo1-retention-full=2
+repo1-retention-full-type=count
+repo1-s3-key-secret=never-to-be-sent
+start-fast=y
+compress-level=0
+[main]
+pg1-path=/pg/d
+pg1-socket-path=/pg
+E
+cat >/etc/barman.conf <<'E'
+[barman]
+barman_user = postgres
+barman_home = /mnt/disk/barman
+log_file = /var/log/barman/barman.log
+[pgmain]
+conninfo = host=/pg user=postgres dbname=postgres password=never-to-be-sent
+streaming_conninfo = host=/pg user=postgres
+backup_method = postgres
+streaming_archiver = on
+slot_name = barman
+create_slot = auto
+retention_policy = RECOVERY WINDOW OF 14 DAYS
+E
+chown -R postgres /pg /mnt/disk/pgbackrest /mnt/disk/barman /var/log/pgbackrest /var/log/barman /tmp/pgbackrest
+chmod 644 /etc/pgbackrest.conf
+p() { runuser -u postgres -- "$@" >/dev/null 2>&1; }
+p $B/initdb -D /pg/d -A trust -N
+p $B/pg_ctl -D /pg/d -o "-k /pg -c listen_addresses= -F -c archive_mode=on" \\
+    -o "-c archive_command='pgbackrest --stanza=main archive-push %p'" -l /pg/log -w start
+p pgbackrest --stanza=main stanza-create
+p pgbackrest --stanza=main backup
+p pgbackrest --stanza=main verify --log-level-file=detail
+p barman receive-wal --create-slot pgmain
+runuser -u postgres -- barman receive-wal pgmain >/dev/null 2>&1 &
+p barman switch-wal --force --archive pgmain || :
+p barman backup --wait --wait-timeout 30 pgmain || p barman backup pgmain
+barman show-backup pgmain latest 2>/dev/null | grep -q DONE || runuser -u postgres -- barman cron >/dev/null 2>&1 || :
+p $B/pg_ctl -D /pg/d -m immediate stop
+rm -rf /pg
+cron '0 1 * * * postgres pgbackrest --stanza=main backup'
+cron '0 2 * * * barman barman backup pgmain'
+"""
+
+_BTRFS = """
+cd /mnt/btrfs
+btrfs subvolume create data >/dev/null
+cp /data/www/page data/
+btrfs subvolume snapshot -r data one >/dev/null
+btrfs subvolume snapshot -r data two >/dev/null
+"""
+
+STATES: tuple[State, ...] = (
+    State(
+        "restic good",
+        _RESTIC,
+        (
+            Expected(
+                "restic",
+                DISK + "/restic",
+                hours=6,
+                runs=2,
+                files=2,
+                size=200006,
+                device="/dev/vda",
+                path=DISK + "/restic",
+                source="",
+                encrypted=True,
+                included=("/data",),
+                excluded=("*.tmp",),
+                retention={"daily": 30},
+                locked=False,
+                checked_hours=50,
+                attempt=True,
+                started_by=("timer restic-backup.timer",),
+                untold=("append_only",),
+            ),
+        ),
+    ),
+    State(
+        "restic stale",
+        "touch -d '-10 days' /mnt/disk/restic/snapshots/*; touch -d '-11 days' /mnt/disk/restic/snapshots/$(ls /mnt/disk/restic/snapshots | head -1)",
+        (Expected("restic", DISK + "/restic", hours=240, runs=2),),
+        made_from="restic good",
+        why="the timer fires and its unit ends well; the snapshots are old all the same",
+    ),
+    State(
+        "restic unit fails",
+        """: >/lab/timers; : >/lab/services
+touch -d '-10 days' /mnt/disk/restic/snapshots/*; touch -d '-11 days' /mnt/disk/restic/snapshots/$(ls /mnt/disk/restic/snapshots | head -1)
+unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 1 '-1 hours'""",
+        (Expected("restic", DISK + "/restic", hours=240, attempt=False),),
+        made_from="restic good",
+        why="a timer that is enabled and fires, but whose unit fails",
+    ),
+    State(
+        "restic lock held for ever",
+        "echo x >/mnt/disk/restic/locks/$(printf %064d 1); touch -d '-9 days' /mnt/disk/restic/locks/*",
+        (Expected("restic", DISK + "/restic", hours=6, locked=True),),
+        made_from="restic good",
+    ),
+    State(
+        "restic copied without times",
+        "cp -r /mnt/disk/restic /mnt/disk/new; rm -rf /mnt/disk/restic; mv /mnt/disk/new /mnt/disk/restic",
+        (Expected("restic", DISK + "/restic", untold=("runs",)),),
+        made_from="restic good",
+        why="old snapshots whose files are fresh",
+    ),
+    State(
+        "restic behind a link",
+        """mv /mnt/disk/restic /data/restic; ln -s /data/restic /mnt/disk/restic""",
+        (Expected("restic", "/data/restic", hours=6, device="overlay", path="/data/restic"),),
+        made_from="restic good",
+        why="what looks like another disk is a link to the one it came from",
+    ),
+    State(
+        "restic seen by an ordinary account",
+        "chmod 700 /mnt/disk/restic",
+        (Expected("restic", DISK + "/restic", hours=6, runs=1, untold=("locked_since",)),),
+        made_from="restic good",
+        account=65534,
+        unread=(DISK + "/restic", "/root/.cache/restic"),
+        why="an encrypted repository that can't be listed; systemd still tells of the last unit",
+    ),
+    State(
+        "borg good",
+        _BORG,
+        (
+            Expected(
+                "borg",
+                DISK + "/borg",
+                hours=3,
+                runs=1,
+                files=2,
+                device="/dev/vda",
+                encrypted=True,
+                append_only=False,
+                included=("/data",),
+                excluded=("*.tmp",),
+                retention={"daily": 14, "weekly": 8},
+                locked=False,
+                started_by=("cron /etc/cron.d/backup",),
+            ),
+        ),
+    ),
+    State(
+        "borg without a log",
+        "rm /var/log/borg.log",
+        (Expected("borg", DISK + "/borg", encrypted=True, untold=("runs", "attempt")),),
+        made_from="borg good",
+        why="when a repository was written is no word on a backup",
+    ),
+    State(
+        "borg stale",
+        """ended=$(TZ=UTC date -d '-9 days' '+%a, %Y-%m-%d %H:%M:%S')
+sed -i "s/^Time (end):.*/Time (end):   $ended/" /var/log/borg.log; mv /var/log/borg.log /var/log/borg.log.1; : >/var/log/borg.log""",
+        (Expected("borg", DISK + "/borg", hours=216),),
+        made_from="borg good",
+        why="the log was rotated: the last run stands in the one before",
+    ),
+    State(
+        "borg locked",
+        "mkdir /mnt/disk/borg/lock.exclusive; touch -d '-3 days' /mnt/disk/borg/lock.exclusive",
+        (Expected("borg", DISK + "/borg", locked=True),),
+        made_from="borg good",
+    ),
+    State(
+        "borg authenticated only",
+        """export BORG_PASSPHRASE=x; borg init -e authenticated /mnt/disk/plain 2>/dev/null; borg init -e none /mnt/disk/none 2>/dev/null
+cron '0 2 * * * root borg create /mnt/disk/plain::a /data; borg create /mnt/disk/none::a /data'
+sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
+        (
+            Expected("borg", DISK + "/plain", encrypted=False, append_only=False),
+            Expected("borg", DISK + "/none", encrypted=False, append_only=True),
+        ),
+        made_from="borg good",
+        why="a key in the repository does not mean that it is encrypted",
+    ),
+    State(
+        "borg in a zone that is not told",
+        "rm -f /etc/localtime /etc/timezone",
+        (Expected("borg", DISK + "/borg", untold=("runs",)),),
+        made_from="borg good",
+        why="times without a zone",
+    ),
+    State(
+        "borgmatic good",
+        _BORGMATIC,
+        (
+            Expected(
+                "borgmatic",
+                DISK + "/matic",
+                hours=9,
+                runs=1,
+                encrypted=True,
+                included=("/data", "/etc", "database shop"),
+                excluded=("*.tmp",),
+                retention={"daily": 7, "monthly": 12},
+                checked_hours=9,
+                attempt=True,
+                started_by=("timer borgmatic.timer",),
+            ),
+        ),
+    ),
+    State(
+        "borgmatic failing",
+        """: >/lab/timers; : >/lab/services; unit borgmatic /usr/bin/borgmatic exit-code 1 '-1 hours'
+touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
+        (Expected("borgmatic", DISK + "/matic", attempt=False, checked_hours=1680, untold=("runs",)),),
+        made_from="borgmatic good",
+    ),
+    State(
+        "rsnapshot good",
+        _RSNAPSHOT,
+        (
+            Expected(
+                "rsnapshot",
+                DISK + "/snapshots",
+                hours=20,
+                runs=1,
+                device="/dev/vda",
+                encrypted=False,
+                append_only=False,
+                included=("/data",),
+                excluded=("*.tmp",),
+                retention={"daily": 7, "weekly": 4},
+                locked=False,
+                attempt=True,
+                started_by=("cron /etc/cron.d/backup",),
+            ),
+        ),
+    ),
+    State(
+        "rsnapshot only rotates",
+        """sed -i "s/^\\[[^]]*/[$(date -d '-12 days' +%Y-%m-%dT%H:%M:%S)/" /var/log/rsnapshot.log; rsnapshot weekly 2>/dev/null""",
+        (Expected("rsnapshot", DISK + "/snapshots", hours=288, runs=1),),
+        made_from="rsnapshot good",
+        why="the weekly level renames what is there and logs success",
+    ),
+    State(
+        "rsnapshot broken",
+        """: >/var/log/rsnapshot.log; mv /data /gone; rsnapshot daily 2>/dev/null || :; mv /gone /data; echo 99999 >/mnt/disk/rsnapshot.pid""",
+        (Expected("rsnapshot", DISK + "/snapshots", hours=-1, attempt=False, locked=True),),
+        made_from="rsnapshot good",
+        why="the source was not there",
+    ),
+    State(
+        "duplicity good",
+        _DUPLICITY,
+        (
+            Expected(
+                "duplicity",
+                DISK + "/dup",
+                hours=12,
+                runs=2,
+                encrypted=False,
+                included=("/data",),
+                excluded=("/data/tmp",),
+                retention={"days": 60},
+                started_by=("cron /etc/cron.d/backup",),
+            ),
+        ),
+    ),
+    State(
+        "duplicity touched",
+        "rm /mnt/disk/dup/duplicity-inc*manifest; touch /mnt/disk/dup/*",
+        (Expected("duplicity", DISK + "/dup", hours=96, runs=1),),
+        made_from="duplicity good",
+        why="fresh times of files; the last set broke off before its manifest",
+    ),
+    State(
+        "duplicity without its full",
+        "rm /mnt/disk/dup/duplicity-full.*",
+        (Expected("duplicity", DISK + "/dup", hours=-1, runs=0),),
+        made_from="duplicity good",
+        why="increments that rest on nothing",
+    ),
+    State(
+        "rdiff-backup good",
+        _RDIFF,
+        (
+            Expected(
+                "rdiff-backup",
+                DISK + "/rdiff",
+                hours=5,
+                runs=2,
+                files=5,
+                encrypted=False,
+                included=("/data",),
+                excluded=("/data/tmp",),
+                attempt=True,
+            ),
+        ),
+    ),
+    State(
+        "rdiff-backup broken off",
+        "cp /mnt/disk/rdiff/rdiff-backup-data/current_mirror.* /mnt/disk/rdiff/rdiff-backup-data/current_mirror.2026-01-01T00:00:00Z.data",
+        (Expected("rdiff-backup", DISK + "/rdiff", hours=5, attempt=False),),
+        made_from="rdiff-backup good",
+    ),
+    State(
+        "copies good",
+        _COPIES,
+        (
+            Expected(
+                "rsync",
+                DISK + "/copy/",
+                hours=0,
+                runs=1,
+                files=4,
+                size=200006,
+                encrypted=False,
+                attempt=True,
+                excluded=("tmp",),
+                included=("/data",),
+            ),
+            Expected(
+                "rclone", DISK + "/clone", hours=0, runs=1, encrypted=False, attempt=True, included=("/data",)
+            ),
+        ),
+    ),
+    State(
+        "copies broken",
+        """: >/var/log/rsync-data.log; rsync -a --log-file=/var/log/rsync-data.log /data/ /mnt/disk/no/such/ 2>/dev/null || :
+: >/var/log/rclone-data.log; mv /data /gone; rclone sync /data /mnt/disk/clone --retries 1 --log-file /var/log/rclone-data.log -v 2>/dev/null || :; mv /gone /data""",
+        (
+            Expected("rsync", DISK + "/copy/", hours=-1, attempt=False),
+            Expected("rclone", DISK + "/clone", hours=-1, attempt=False),
+        ),
+        made_from="copies good",
+    ),
+    State(
+        "dumps good",
+        _DUMPS,
+        (
+            Expected(
+                "files",
+                DISK + "/dumps/*.sql.gz",
+                hours=24,
+                runs=3,
+                device="/dev/vda",
+                encrypted=False,
+                included=("database shop",),
+                started_by=("cron /etc/cron.d/backup",),
+            ),
+        ),
+        declared=(DISK + "/dumps/*.sql.gz",),
+    ),
+    State(
+        "dumps empty",
+        ": | gzip >/mnt/disk/dumps/shop-$(date +%F).sql.gz",
+        (Expected("files", DISK + "/dumps/*.sql.gz", hours=24, runs=3, attempt=False),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*.sql.gz",),
+        why="an empty dump with a fresh date",
+    ),
+    State(
+        "dumps cut off",
+        """f=$(ls /mnt/disk/dumps/* | tail -1); gzip -dc $f | head -c 1500 | gzip >/mnt/disk/dumps/shop-$(date +%F).sql.gz
+head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
+        (Expected("files", DISK + "/dumps/*.sql.gz", hours=24, runs=3, attempt=False),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*.sql.gz",),
+        why="one without its last line, one that gzip can't unpack",
+    ),
+    State(
+        "dumps backdated",
+        "touch /mnt/disk/dumps/*; rm $(ls /mnt/disk/dumps/* | tail -1)",
+        (Expected("files", DISK + "/dumps/*.sql.gz", runs=2, hours=None),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*.sql.gz",),
+        why="backdated archives with fresh file times",
+    ),
+    State(
+        "dumps not readable",
+        "chmod 700 /mnt/disk/dumps",
+        (),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*.sql.gz",),
+        account=65534,
+        unread=(DISK + "/dumps/*.sql.gz",),
+    ),
+    State(
+        "postgres good",
+        _POSTGRES,
+        (
+            Expected(
+                "pgbackrest",
+                f"main {DISK}/pgbackrest",
+                hours=0,
+                runs=1,
+                device="/dev/vda",
+                encrypted=False,
+                retention={"last": 2},
+                checked_hours=0,
+                attempt=True,
+                started_by=("cron /etc/cron.d/backup",),
+            ),
+            Expected(
+                "barman",
+                "pgmain",
+                hours=0,
+                runs=1,
+                source="",
+                encrypted=False,
+                retention={"days": 14},
+                attempt=True,
+            ),
+        ),
+    ),
+    State(
+        "postgres stale",
+        """sed -i -E 's/"backup-timestamp-stop":[0-9]+/"backup-timestamp-stop":'$(date -d '-8 days' +%s)/ /mnt/disk/pgbackrest/backup/main/backup.info
+touch /mnt/disk/pgbackrest/backup/main/*
+sed -i "s/^end_time=.*/end_time=$(date -d '-8 days' '+%F %T')+00:00/" /mnt/disk/barman/pgmain/base/*/backup.info""",
+        (
+            Expected("pgbackrest", f"main {DISK}/pgbackrest", hours=192),
+            Expected("barman", "pgmain", hours=192),
+        ),
+        made_from="postgres good",
+    ),
+    State(
+        "postgres broken",
+        """sed -i -E 's/"backup-error":false/"backup-error":true/' /mnt/disk/pgbackrest/backup/main/backup.info; rm /var/log/pgbackrest/*
+sed -i 's/^status=.*/status=WAITING_FOR_WALS/' /mnt/disk/barman/pgmain/base/*/backup.info""",
+        (
+            Expected(
+                "pgbackrest", f"main {DISK}/pgbackrest", hours=-1, attempt=False, untold=("checked_at",)
+            ),
+            Expected("barman", "pgmain", hours=-1, attempt=False),
+        ),
+        made_from="postgres good",
+        why="broken pages; and no WAL that the copy needs",
+    ),
+    State(
+        "postgres of another version",
+        """sed -i 's/^backrest-format=5/backrest-format=6/' /mnt/disk/pgbackrest/backup/main/backup.info
+sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info""",
+        (
+            Expected("pgbackrest", f"main {DISK}/pgbackrest", untold=("runs",)),
+            Expected("barman", "pgmain", untold=("runs", "attempt")),
+        ),
+        made_from="postgres good",
+    ),
+    State(
+        "btrfs good",
+        _BTRFS,
+        (
+            Expected(
+                "btrfs",
+                "/mnt/btrfs/data",
+                hours=0,
+                path="/mnt/btrfs",
+                append_only=True,
+                encrypted=False,
+                included=("/mnt/btrfs/data",),
+            ),
+        ),
+        image=True,
+    ),
+    State(
+        "btrfs writable",
+        "btrfs subvolume snapshot /mnt/btrfs/data /mnt/btrfs/three >/dev/null",
+        (Expected("btrfs", "/mnt/btrfs/data", append_only=False),),
+        made_from="btrfs good",
+    ),
+    State(
+        "a server of many",
+        """export RESTIC_PASSWORD=x BORG_PASSPHRASE=x
+mkdir -p /mnt/disk/clients
+for host in web1 web2; do restic -q init -r /mnt/disk/clients/$host; restic -q -r /mnt/disk/clients/$host backup /data; done
+borg init -e repokey /mnt/disk/clients/mail 2>/dev/null
+touch -d '-5 days' /mnt/disk/clients/web*/config; touch -d '-4 hours' /mnt/disk/clients/web1/snapshots/*; touch -d '-4 days' /mnt/disk/clients/web2/snapshots/*""",
+        (
+            Expected("restic", DISK + "/clients/web1", source="web1", hours=4, runs=1),
+            Expected("restic", DISK + "/clients/web2", source="web2", hours=96, runs=1),
+            Expected("borg", DISK + "/clients/mail", source="mail", encrypted=True, untold=("runs",)),
+        ),
+        declared=(DISK + "/clients",),
+        why="the inventory names the root; clients are named by their folders",
+    ),
+)
+
+#: How a fixture of pytest's or a bench may ask: facts of a state by its name.
+Collecting = Callable[[str], Mapping[str, Facts | Gap]]
