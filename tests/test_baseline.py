@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, model_validator
 
-from secscan.baseline import Baseline, available_profiles, load_baseline
+from secscan.baseline import Baseline, Deadlines, available_profiles, load_baseline
 from secscan.check import Check, Limits, Verdict, check, passed
 from secscan.facts import PortFacts, TlsFacts
 from secscan.model import Level, Observation, Severity
@@ -328,6 +328,72 @@ class TestCaps:
         assert (rule.check.id, rule.cap) == ("patch.known-exploited", 20)
 
 
+DEADLINES = "[deadlines]\nknown_exploited = 7\ncritical = 15\nmedium = 90\n"
+
+
+class TestDeadlines:
+    @pytest.mark.parametrize(
+        ("severity", "expected"),
+        [
+            (Severity.CRITICAL, timedelta(days=15)),
+            (Severity.HIGH, None),
+            (Severity.MEDIUM, timedelta(days=90)),
+            (Severity.INFO, None),
+        ],
+    )
+    def test_each_severity_has_its_own_or_none(
+        self, load: Load, severity: Severity, expected: timedelta | None
+    ) -> None:
+        assert load(HOUSE + DEADLINES).time_to_fix("tls.plain", severity) == expected
+
+    def test_none_need_be_given(self, load: Load) -> None:
+        assert load().deadlines == Deadlines()
+
+    def test_a_profile_overrides_one_alone(self, load: Load) -> None:
+        baseline = load(HOUSE + DEADLINES, child=child("deadlines.critical = 3"))
+        assert baseline.deadlines.by_severity == {
+            Severity.CRITICAL: timedelta(days=3),
+            Severity.MEDIUM: timedelta(days=90),
+        }
+
+    @pytest.mark.parametrize(
+        ("rule", "severity", "days"),
+        [
+            ("tls.days", Severity.MEDIUM, 7),
+            ("tls.days", Severity.HIGH, 7),
+            ("tls.days", Severity.LOW, None),
+            ("tls.plain", Severity.MEDIUM, 90),
+        ],
+    )
+    def test_what_is_known_to_be_exploited_has_its_own_at_the_rules_full_severity(
+        self, load: Load, rule: str, severity: Severity, days: int | None
+    ) -> None:
+        text = HOUSE.replace("days = 20", 'days = 20\nseverity = "medium"\nknown_exploited = true')
+        expected = timedelta(days=days) if days else None
+        assert load(text + DEADLINES).time_to_fix(rule, severity) == expected
+
+    def test_where_none_is_given_for_it_that_of_its_severity_holds(self, load: Load) -> None:
+        text = HOUSE.replace("days = 20", "known_exploited = true") + "[deadlines]\nhigh = 30"
+        assert load(text).time_to_fix("tls.days", Severity.HIGH) == timedelta(days=30)
+
+    @pytest.mark.parametrize("name", ["network", "baseline"])
+    def test_the_built_in_ones_are_those_of_the_design(self, name: str) -> None:
+        deadlines = load_baseline(name, find_checks()).deadlines
+        assert deadlines == Deadlines(
+            by_severity={
+                Severity.CRITICAL: timedelta(days=15),
+                Severity.HIGH: timedelta(days=30),
+                Severity.MEDIUM: timedelta(days=90),
+                Severity.LOW: timedelta(days=180),
+            },
+            known_exploited=timedelta(days=7),
+        )
+
+    def test_what_is_known_to_be_exploited_is_due_in_a_week(self) -> None:
+        baseline = load_baseline("baseline", find_checks())
+        assert baseline.time_to_fix("patch.known-exploited", Severity.CRITICAL) == timedelta(days=7)
+
+
 # --- What is refused, and where -----------------------------------------------------------------------
 
 
@@ -364,6 +430,13 @@ class TestMistakes:
                 "scoring.worst_divisor = 0",
                 "4: scoring.worst_divisor: 0 does not fit here; expected 1 or more",
             ),
+            ("deadlines.high = 0", "4: deadlines.high: 0 does not fit here; expected 1 or more"),
+            ("deadlines.low = 3651", "4: deadlines.low: 3651 does not fit here; expected 3650 or less"),
+            ("deadlines.hihg = 3", "4: deadlines.hihg: unknown key; did you mean 'high'?"),
+            (
+                "deadlines.medium = 1.5",
+                "4: deadlines.medium: 1.5 does not fit here; expected a whole number",
+            ),
             ("scoring.grades.F = 1", "4: scoring.grades: no grade begins at 0; every score must have one"),
             ("scoring.grades.E = 40", "4: scoring.grades: two grades begin at the same score"),
             (
@@ -393,7 +466,8 @@ class TestMistakes:
             ),
             (
                 '[rules."tls.plain"]\nquite_different = 3',
-                '5: rules."tls.plain".quite_different: unknown key; the keys known here are cap, enabled, severity',
+                '5: rules."tls.plain".quite_different: unknown key; the keys known here are cap, enabled, '
+                "known_exploited, severity",
             ),
             (
                 '[rules."tls.days"]\ndays = 91',
@@ -580,6 +654,9 @@ class TestHash:
             "scoring.worst_divisor = 11",
             "scoring.worst_most = 11",
             "scoring.enough_coverage_percent = 71",
+            "deadlines.high = 31",
+            "deadlines.known_exploited = 3",
+            '[rules."tls.plain"]\nknown_exploited = true',
         ],
     )
     def test_whatever_can_change_a_verdict_or_a_score_counts(self, load: Load, lines: str) -> None:

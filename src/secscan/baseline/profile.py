@@ -19,7 +19,12 @@ A profile is written like this::
     severity = "medium"                      # instead of the check's own; a domain's weights follow from it
     enabled = false                          # the rule does not count here
     cap = 20                                 # cap on a host's score while it fails at its full severity
+    known_exploited = true                   # what fails here is known to be exploited: so is its deadline
     most = 20                                # a limit of the check: `secscan checks explain port.count`
+
+    [deadlines]                              # days that a failure may stay open, by severity; without one: for ever
+    known_exploited = 7
+    critical = 15
 
     [scoring]
     meets = 80                               # lowest score that meets the baseline

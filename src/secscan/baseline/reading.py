@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from secscan.baseline.layers import Layers, checks_meant, no_such_check
-from secscan.baseline.rules import Baseline, Rule, Scoring
-from secscan.baseline.schema import DomainTable, ProfileTable, RuleTable, ScoringTable
+from secscan.baseline.rules import Baseline, Deadlines, Rule, Scoring
+from secscan.baseline.schema import DeadlinesTable, DomainTable, ProfileTable, RuleTable, ScoringTable
 from secscan.check import Check, Limits
 from secscan.language import _
 from secscan.model import Severity
@@ -40,7 +40,14 @@ class _Reading:
             raise ConfigurationError(in_order(dict.fromkeys(self.mistakes)))
         domain_of = self._domain_of(profile.domains)
         rules = tuple(
-            Rule(self.checks[id], domain, setting.severity, setting.limits, setting.cap)
+            Rule(
+                self.checks[id],
+                domain,
+                setting.severity,
+                setting.limits,
+                setting.cap,
+                setting.known_exploited,
+            )
             for domain in profile.domains
             for id, setting in sorted(settings.items())
             if domain_of.get(id) == domain and setting.enabled
@@ -60,6 +67,7 @@ class _Reading:
                 carry=timedelta(days=profile.carry_days),
                 tls_ports=frozenset(profile.tls_ports),
                 hash="",
+                deadlines=_deadlines(profile.deadlines),
             )
         )
 
@@ -80,7 +88,7 @@ class _Reading:
             limits = self._parsed(("rules", id), _only(said, check.limits.model_fields), check.limits)
         severity = Severity[keys.severity.upper()] if keys.severity else check.severity
         cap = None if keys.cap is None else Fraction(keys.cap)
-        return _Setting(severity, keys.enabled, limits, cap)
+        return _Setting(severity, keys.enabled, limits, cap, keys.known_exploited)
 
     def _domain_of(self, domains: Mapping[str, DomainTable]) -> Mapping[str, str]:
         """Check -> the domain it counts in."""
@@ -119,6 +127,15 @@ class _Setting:
     enabled: bool
     limits: Limits | None
     cap: Fraction | None
+    known_exploited: bool
+
+
+def _deadlines(said: DeadlinesTable) -> Deadlines:
+    days = {severity: getattr(said, severity.word, None) for severity in Severity}
+    return Deadlines(
+        by_severity={severity: timedelta(days=n) for severity, n in days.items() if n is not None},
+        known_exploited=None if said.known_exploited is None else timedelta(days=said.known_exploited),
+    )
 
 
 def _scoring(said: ScoringTable) -> Scoring:
@@ -155,6 +172,7 @@ def _sealed(baseline: Baseline) -> Baseline:
                 "limits": rule.limits,
                 # Written only where there is one: what caps no rule keeps its hash.
                 **({"cap": rule.cap} if rule.cap is not None else {}),
+                **({"known_exploited": True} if rule.known_exploited else {}),
             }
             for rule in baseline.rules
         },
@@ -167,6 +185,10 @@ def _sealed(baseline: Baseline) -> Baseline:
         "enough_coverage": baseline.scoring.enough_coverage,
         "carry_days": baseline.carry.days,
         "tls_ports": baseline.tls_ports,
+        "deadlines": {
+            **{severity.word: time.days for severity, time in baseline.deadlines.by_severity.items()},
+            "known_exploited": baseline.deadlines.known_exploited and baseline.deadlines.known_exploited.days,
+        },
     }
     text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(baseline, hash=hashlib.sha256(text.encode()).hexdigest())

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -21,6 +21,8 @@ class Rule:
     limits: Limits | None
     #: Cap on a host's score while the rule fails at its full severity, beside that of the severity itself.
     cap: Fraction | None = None
+    #: Its failures at full severity are known to be exploited: that deadline holds, where there is one.
+    known_exploited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class Scoring:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a failure may stay open since it was first seen. What has no entry has no deadline."""
+
+    by_severity: Mapping[Severity, timedelta] = field(default_factory=dict)
+    #: For what is known to be exploited, however grave; None: as its severity says.
+    known_exploited: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """What an agency is held to. ``hash`` is over everything that can change a verdict or a score."""
 
@@ -59,12 +70,28 @@ class Baseline:
     #: TCP ports that must speak TLS where the inventory does not say otherwise.
     tls_ports: frozenset[int]
     hash: str
+    deadlines: Deadlines = Deadlines()
 
     def title(self, language: str = "en") -> str:
         return self.titles.get(language) or self.titles.get("en") or self.name
 
     def grade(self, score: Fraction) -> str:
         return next(grade for grade, lowest in self.scoring.grades if score >= lowest)
+
+    def time_to_fix(self, check: str, severity: Severity) -> timedelta | None:
+        """How long a failure of this check and severity may stay open; None: for ever.
+
+        The deadline of what is known to be exploited is for failures at the full severity of their rule, as the
+        rule's own cap is: what fails more mildly has the deadline of its severity.
+        """
+        exploited = any(
+            rule.known_exploited and severity >= rule.severity
+            for rule in self.rules
+            if rule.check.id == check
+        )
+        if exploited and self.deadlines.known_exploited is not None:
+            return self.deadlines.known_exploited
+        return self.deadlines.by_severity.get(severity)
 
     def ports_to_ask(self, transport: str = "tcp") -> frozenset[int]:
         """The ports whose state some rule has to know before it can pass, whatever else a scan asks.

@@ -26,6 +26,7 @@ _Number = Annotated[Decimal, BeforeValidator(_number)]
 _Weight = Annotated[_Number, Field(ge=0, le=1000)]
 _Score = Annotated[_Number, Field(ge=0, le=100)]
 _Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+_Days = Annotated[StrictInt, Field(ge=1, le=3650)]
 _SeverityWord = Literal["critical", "high", "medium", "low", "info"]
 
 
@@ -68,6 +69,16 @@ class ScoringTable(Table):
         return grades
 
 
+class DeadlinesTable(Table):
+    """Days. What is only information has no deadline."""
+
+    known_exploited: _Days | None = None
+    critical: _Days | None = None
+    high: _Days | None = None
+    medium: _Days | None = None
+    low: _Days | None = None
+
+
 class DomainTable(Table):
     weight: Annotated[_Number, Field(gt=0, le=1000)]
     rules: tuple[str, ...]
@@ -82,6 +93,7 @@ class ProfileTable(Table):
     tls_ports: tuple[_Port, ...]
     domains: dict[Annotated[str, Field(pattern=SLUG)], DomainTable]
     scoring: ScoringTable
+    deadlines: DeadlinesTable = DeadlinesTable()
     rules: dict[str, Any] = {}
 
     @field_validator("titles")
@@ -98,3 +110,4 @@ class RuleTable(Table):
     severity: _SeverityWord | None = None
     enabled: StrictBool = True
     cap: _Score | None = None
+    known_exploited: StrictBool = False
