@@ -102,4 +102,4 @@ def test_the_revision_is_looked_at(path: Path) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("UPDATE alembic_version SET version_num = '0099'")
         connection.close()
-        assert store.check() == ["the database has revision '0099', expected '0001'"]
+        assert store.check() == ["the database has revision '0099', expected '0002'"]

@@ -85,10 +85,13 @@ def command(
         if interrupted is not None:
             profile = runs.plan_of(store, interrupted)[0].profile
         profile = profile or settings.profile
+        baseline = load_baseline(profile, checks, folder=place.profiles)
+        is_own = profile == settings.profile
         means = runs.Means(
             store=store,
             checks=checks,
-            baseline=load_baseline(profile, checks, folder=place.profiles),
+            baseline=baseline,
+            standing={rule.check.id for rule in baseline.rules} if is_own else (),
             references=references(place.load_anchors()),
             scope=scope,
             probe_log=str(place.probe_log),

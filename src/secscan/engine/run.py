@@ -1,6 +1,6 @@
 """One run: plan, collect, record, judge, score. What was recorded stays, whatever ends a run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from secscan.engine.protocol import CollectionSettings, Setup
 from secscan.engine.stamping import stamp
 from secscan.evaluation import services
 from secscan.facts import BUILT_IN, Facts
-from secscan.history import settle
+from secscan.history import retire, settle
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
 from secscan.model import Evidence, Host, Inventory, Judgement, Record
 from secscan.registry import checks_version
@@ -51,6 +51,9 @@ class Means:
     probe_log: str | None
     workers: int
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
+    #: Checks whose findings are kept; those of any other are retired. Empty: all checks there are. A run under a
+    #: profile other than the workspace's own must not give up what only that one judges.
+    standing: Collection[str] = ()
 
 
 def begin(inventory: Inventory, hosts: Sequence[Host], settings: CollectionSettings, means: Means) -> int:
@@ -139,7 +142,11 @@ def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judg
     )
     before = means.store.lifecycles()
     findings = [finding for of_host in judgement.findings.values() for finding in of_host]
-    after = settle(before, findings, at)
+    there = set(owned)
+    standing = means.standing or means.checks.keys()
+    after = retire(
+        settle(before, findings, at), at, stands=lambda host, check: host in there and check in standing
+    )
     changed = {id: life for id, life in after.items() if before.get(id) != life}
     means.store.save_judgement(run, judgement, changed)
     return judgement

@@ -46,7 +46,7 @@ def save(connection: Connection, run: int, judgement: Judgement, lives: Mapping[
     number = connection.execute(added).scalar_one()
     save_scores(connection, number, judgement)
     save_findings(connection, number, judgement.findings)
-    save_lives(connection, lives)
+    save_lives(connection, number, lives)
 
 
 def read_judgement(connection: Connection, judged: Row[Any]) -> Judgement:

@@ -1,12 +1,13 @@
 """The lives of findings into rows and back."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from secscan.history import Lifecycle, State
-from secscan.model import Subject
+from secscan.model import Severity, Subject
 from secscan.store import tables
 from secscan.store.findings import next_finding
 from secscan.store.numbering import chunks, insert_all, number, number_phrases
@@ -15,7 +16,11 @@ from secscan.store.numbering import chunks, insert_all, number, number_phrases
 LIVES_AT_ONCE = 1_000
 
 
-def save_lives(connection: Connection, lives: Mapping[str, Lifecycle]) -> None:
+#: The columns that make a life changed; when it was last seen is not one of them.
+CHANGE = ("state", "resolved_at", "reopened", "opened_at", "severity", "waiver")
+
+
+def save_lives(connection: Connection, judgement: int, lives: Mapping[str, Lifecycle]) -> None:
     for some in chunks(sorted(lives), LIVES_AT_ONCE):
         wanted = {_life_key(lives[name]): lives[name] for name in some}
         stored = _lives_named(connection, some)
@@ -24,14 +29,20 @@ def save_lives(connection: Connection, lives: Mapping[str, Lifecycle]) -> None:
             stored = _lives_named(connection, some)
         begun: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
+        turns: list[dict[str, Any]] = []
         for key, life in wanted.items():
             id, before = stored[key]
-            columns = {
+            turn = {
                 "state": life.state.value,
-                "first_seen": life.first_seen,
                 "resolved_at": life.resolved_at,
                 "reopened": life.reopened,
+                "opened_at": life.opened_at,
+                "severity": int(life.severity),
+                "waiver": life.waiver,
             }
+            columns = {"first_seen": life.first_seen, "last_seen": life.last_seen, **turn}
+            if before is None or any(getattr(before, name) != getattr(life, name) for name in CHANGE):
+                turns.append({"finding": id, "judgement": judgement, **turn})
             if before is None:
                 begun.append({"finding": id, **columns})
             elif before != life:
@@ -40,6 +51,7 @@ def save_lives(connection: Connection, lives: Mapping[str, Lifecycle]) -> None:
         if changed:
             by_id = tables.lifecycle.c.finding == bindparam("_finding")
             connection.execute(update(tables.lifecycle).where(by_id), changed)
+        insert_all(connection, tables.life_change, turns)
 
 
 def _add_findings(connection: Connection, lives: Sequence[Lifecycle]) -> None:
@@ -88,6 +100,37 @@ def read_lives(connection: Connection, hosts: Sequence[str] | None) -> dict[str,
     return lives
 
 
+def read_lives_then(connection: Connection, judgement: int, findings: Sequence[int]) -> dict[int, Lifecycle]:
+    """The lives of these findings as they stood after a judgement, by number; those not begun are left out.
+
+    ``last_seen`` is that of today: what it was then is not kept.
+    """
+    c = tables.life_change.c
+    lives: dict[int, Lifecycle] = {}
+    for some in chunks(findings):
+        now = {
+            row.id: _life(row)
+            for row in connection.execute(_lives().where(tables.finding.c.id.in_(some)))
+            if row.state is not None
+        }
+        turns = select(tables.life_change).where(c.finding.in_(some), c.judgement <= judgement)
+        for turn in connection.execute(turns.order_by(c.finding, c.judgement)):
+            lives[turn.finding] = _as_it_was(now[turn.finding], turn)
+    return lives
+
+
+def _as_it_was(now: Lifecycle, turn: Row[Any]) -> Lifecycle:
+    return replace(
+        now,
+        state=State(turn.state),
+        resolved_at=turn.resolved_at,
+        reopened=turn.reopened,
+        opened_at=turn.opened_at,
+        severity=Severity(turn.severity),
+        waiver=turn.waiver,
+    )
+
+
 def _lives() -> Select[Any]:
     h, f, life, p = tables.host, tables.finding, tables.lifecycle, tables.phrase
     return (
@@ -101,6 +144,10 @@ def _lives() -> Select[Any]:
             life.c.first_seen,
             life.c.resolved_at,
             life.c.reopened,
+            life.c.last_seen,
+            life.c.opened_at,
+            life.c.severity,
+            life.c.waiver,
         )
         .join_from(f, p, f.c.check == p.c.id)
         .join(h, f.c.host == h.c.id)
@@ -118,4 +165,8 @@ def _life(row: Row[Any]) -> Lifecycle:
         first_seen=row.first_seen,
         resolved_at=row.resolved_at,
         reopened=row.reopened,
+        last_seen=row.last_seen,
+        opened_at=row.opened_at,
+        severity=Severity(row.severity),
+        waiver=row.waiver,
     )

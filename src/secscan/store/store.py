@@ -10,8 +10,19 @@ from sqlalchemy import Connection, Row
 
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
+from secscan.history.difference import Moment
 from secscan.model import Evidence, Finding, Judgement, Outcome, Record
-from secscan.store import checking, evidence, findings, judgements, lifecycles, recording, revisions, runs
+from secscan.store import (
+    checking,
+    evidence,
+    findings,
+    judgements,
+    lifecycles,
+    moments,
+    recording,
+    revisions,
+    runs,
+)
 from secscan.store.database import Database
 from secscan.store.findings import FindingFilter
 from secscan.store.numbering import chunks
@@ -185,6 +196,24 @@ class Store:
         """The lives of the findings of these hosts, or of all, by finding id."""
         with self._database.reading() as connection:
             return lifecycles.read_lives(connection, hosts)
+
+    def moments(
+        self, before: int, after: int, *, hosts: Collection[str] | None = None
+    ) -> tuple[Moment, Moment]:
+        """What the newest judgements of two runs, and the lives after them, say of all that changed in between.
+
+        Every finding that ever failed and changed is in them, and maybe some that did not; ``hosts`` leaves out
+        those of other hosts. Raises StoreError where a run was not judged, and where ``after`` was judged first.
+        """
+        with self._database.reading() as connection:
+            return moments.read_moments(
+                connection, _judged(connection, before), _judged(connection, after), hosts
+            )
+
+    def members(self, run: int | None, agency: str) -> list[str]:
+        """The agency's own hosts when it was judged. Raises StoreError on an agency that was not."""
+        with self._database.reading() as connection:
+            return hosts_of_agency(connection, _judged(connection, run), agency)
 
     def scores(self, run: int | None = None) -> Scores:
         """The scores of a run's newest judgement, by default of the newest finished and judged run."""

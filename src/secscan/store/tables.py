@@ -201,7 +201,7 @@ class FindingStateRow(Stored, table=True):
     """What a finding was from the judgement ``since`` until before the judgement ``until`` (null: still)."""
 
     __tablename__ = "finding_state"
-    __table_args__ = (CLUSTERED,)
+    __table_args__ = (Index("ix_finding_state_since", "since"), CLUSTERED)
 
     finding: int = Field(foreign_key="finding.id", primary_key=True)
     since: int = Field(foreign_key="judgement.id", primary_key=True)
@@ -217,7 +217,7 @@ class FindingStateRow(Stored, table=True):
 
 
 class LifecycleRow(Stored, table=True):
-    """The life of a finding that has failed at least once."""
+    """The life of a finding that has failed at least once, as it stands now."""
 
     __tablename__ = "lifecycle"
 
@@ -228,6 +228,29 @@ class LifecycleRow(Stored, table=True):
     first_seen: datetime = Field(sa_type=Instant)
     resolved_at: datetime | None = Field(default=None, sa_type=Instant)
     reopened: int
+    last_seen: datetime = Field(sa_type=Instant)
+    opened_at: datetime = Field(sa_type=Instant)
+    severity: int = Field(sa_type=SmallInteger)
+    waiver: str = Field(sa_type=Text)
+
+
+class LifeChangeRow(Stored, table=True):
+    """How a life stood from a judgement on, until the next change of it: what it was at any time before now.
+
+    When it was last seen is no change: that would be a row for every failure and every run.
+    """
+
+    __tablename__ = "life_change"
+    __table_args__ = (Index("ix_life_change_judgement", "judgement"), CLUSTERED)
+
+    finding: int = Field(foreign_key="finding.id", primary_key=True)
+    judgement: int = Field(foreign_key="judgement.id", primary_key=True)
+    state: str = Field(sa_type=Text)
+    resolved_at: datetime | None = Field(default=None, sa_type=Instant)
+    reopened: int
+    opened_at: datetime = Field(sa_type=Instant)
+    severity: int = Field(sa_type=SmallInteger)
+    waiver: str = Field(sa_type=Text)
 
 
 class ScoreRow(Stored, table=True):
@@ -274,4 +297,5 @@ judgement = _table(JudgementRow)
 finding = _table(FindingRow)
 finding_state = _table(FindingStateRow)
 lifecycle = _table(LifecycleRow)
+life_change = _table(LifeChangeRow)
 score = _table(ScoreRow)
