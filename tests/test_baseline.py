@@ -672,7 +672,7 @@ class TestBuiltIn:
 
     def test_an_operators_own_are_listed_beside_them(self, tmp_path: Path) -> None:
         (tmp_path / "own.toml").write_text(child(name="own"))
-        assert list(available_profiles(tmp_path)) == ["baseline", "network", "own"]
+        assert available_profiles(tmp_path).keys() - available_profiles().keys() == {"own"}
 
     def test_a_folder_that_is_not_there_has_none(self, tmp_path: Path) -> None:
         assert available_profiles(tmp_path / "none") == available_profiles()

@@ -10,7 +10,13 @@ from secscan.language import _
 from secscan.toml_source import MisfitError, shown_value
 
 #: Keys that a profile does not inherit.
-OWN = ("name", "titles", "extends")
+OWN = ("name", "titles", "extends", "upon")
+
+#: Tables about some hosts, in the order in which they are laid upon what holds for all: the last goes first.
+SELECTORS = ("tiers", "levels", "roles", "hosts")
+
+#: The levels that a host can have in the inventory.
+LEVELS = ("1", "2", "3", "4", "5")
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
@@ -89,12 +95,17 @@ class ProfileTable(Table):
     name: str
     titles: dict[str, str]
     extends: str | None = None
+    upon: str | None = None
     carry_days: Annotated[StrictInt, Field(ge=0, le=366)]
     tls_ports: tuple[_Port, ...]
     domains: dict[Annotated[str, Field(pattern=SLUG)], DomainTable]
     scoring: ScoringTable
     deadlines: DeadlinesTable = DeadlinesTable()
     rules: dict[str, Any] = {}
+    tiers: dict[str, Any] = {}
+    levels: dict[str, Any] = {}
+    roles: dict[str, Any] = {}
+    hosts: dict[str, Any] = {}
 
     @field_validator("titles")
     @classmethod
@@ -102,6 +113,21 @@ class ProfileTable(Table):
         if not titles.get("en"):
             raise MisfitError((("en",), _("is missing; other languages fall back on it")))
         return titles
+
+
+class OverlayDomainTable(Table):
+    weight: Annotated[_Number, Field(gt=0, le=1000)] | None = None
+    enabled: StrictBool | None = None
+
+
+class OverlayTable(Table):
+    """What a profile can say of some hosts alone. How a score is made is not among it: that holds for all."""
+
+    apply: tuple[str, ...] = ()
+    tls_ports: tuple[_Port, ...] | None = None
+    domains: dict[str, OverlayDomainTable] = {}
+    deadlines: DeadlinesTable = DeadlinesTable()
+    rules: dict[str, Any] = {}
 
 
 class RuleTable(Table):

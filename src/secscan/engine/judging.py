@@ -30,15 +30,12 @@ def judge_fleet(
     findings: dict[str, tuple[Finding, ...]] = {}
     scores: dict[str, HostScore] = {}
     for host_id, seen in _of_every_host(owner, evidence):
+        host, agency_of_it = inventory.hosts[host_id], inventory.agencies[owner[host_id]]
+        held_to = baseline.for_host(host, agency_of_it.tier)
         findings[host_id] = judge_host(
-            inventory.hosts[host_id],
-            seen,
-            baseline=baseline,
-            agency=inventory.agencies[owner[host_id]],
-            references=references,
-            at=stamp.at,
+            host, seen, baseline=held_to, agency=agency_of_it, references=references, at=stamp.at
         )
-        scores[host_id] = score_host(host_id, findings[host_id], baseline)
+        scores[host_id] = score_host(host_id, findings[host_id], held_to)
     agencies: dict[str, GroupScore] = {}
     for agency in sorted(inventory.agencies):
         own = [scores[host] for host in sorted(scores) if owner[host] == agency]
