@@ -109,9 +109,9 @@ def test_a_database_of_a_newer_secscan_is_refused_with_both_versions(path: Path)
 def test_a_database_of_an_older_secscan_says_how_to_upgrade(path: Path) -> None:
     database = Database(made(path))
     with pytest.raises(
-        StoreError, match=r"has revision 0001, and secscan .* needs 0002: .*secscan db upgrade"
+        StoreError, match=r"has revision 0002, and secscan .* needs 0003: .*secscan db upgrade"
     ):
-        ensure_current(database, create=False, revisions=("0001", "0002"))
+        ensure_current(database, create=False, revisions=("0001", "0002", "0003"))
     database.close()
 
 

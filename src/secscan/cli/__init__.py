@@ -18,6 +18,7 @@ COMMANDS = {
     "runs": "list the runs in the store",
     "show": "one run: agencies, grades, coverage",
     "findings": "list findings",
+    "diff": "what changed between two runs",
     "report": "write the scorecards",
     "checks": "list and explain the checks",
     "profiles": "list and show the baselines",

@@ -74,17 +74,20 @@ def settle(
     evaluation of its rule (nothing unknown, no error) that no longer names the object.
     """
     after = dict(previous)
-    judged = _Judged(findings)
     for finding in findings:
         if finding.outcome is Outcome.FAIL:
-            after[finding.id] = _failing(previous.get(finding.id), finding, at)
-    for life in previous.values():
-        if life.is_open:
-            state = judged.state_of(life)
-            if state is State.UNVERIFIED:
-                after[life.finding] = replace(life, state=state)
-            elif state in (State.RESOLVED, State.RETIRED):
-                after[life.finding] = replace(life, state=state, resolved_at=at)
+            id = finding.id
+            after[id] = _failing(previous.get(id), finding, at)
+    open_lives = [life for life in previous.values() if life.is_open]
+    # Most of what a judgement says is of rules that pass and never failed: it is left aside before anything is
+    # made of it, which costs more than all the rest.
+    places = {(life.subject.id, life.check) for life in open_lives}
+    judged = _Judged([finding for finding in findings if (finding.subject.id, finding.check) in places])
+    for life in open_lives:
+        state = judged.state_of(life)
+        if state is not None and state is not State.OPEN:
+            over = at if state is not State.UNVERIFIED else None
+            after[life.finding] = replace(life, state=state, resolved_at=over)
     return after
 
 

@@ -26,13 +26,10 @@ def read_moments(
             )
         )
     changed = _changed(connection, before.id, after.id, hosts)
-    return _moment(connection, before, changed), _moment(connection, after, changed)
-
-
-def _moment(connection: Connection, judged: Row[Any], findings: list[int]) -> Moment:
-    lives = read_lives_then(connection, judged.id, findings)
-    return Moment(
-        {life.finding: life for life in lives.values()}, read_findings_of(connection, judged, findings)
+    lives = read_lives_then(connection, (before.id, after.id), changed)
+    return (
+        Moment(lives[0], read_findings_of(connection, before, changed)),
+        Moment(lives[1], read_findings_of(connection, after, changed)),
     )
 
 
