@@ -19,6 +19,8 @@ COMMANDS = {
     "show": "one run: agencies, grades, coverage",
     "findings": "list findings",
     "diff": "what changed between two runs",
+    "waive": "leave a failure as it is until a day",
+    "waivers": "what is waived, by whose leave, until when",
     "report": "write the scorecards",
     "checks": "list and explain the checks",
     "profiles": "list and show the baselines",

@@ -77,6 +77,7 @@ def command(
     scope = place.load_scope()
     require_current(scope, utc_now(), path=place.scope)
     checks = find_all_checks(checks_dir, place)
+    waivers = place.load_waivers(utc_now().date())
     ProbeLog(place.probe_log).close()  # Better refused before the run begins than in the middle of it.
     if not no_nmap:
         warn_without_nmap()
@@ -91,6 +92,7 @@ def command(
             store=store,
             checks=checks,
             baseline=baseline,
+            waivers=waivers,
             standing={rule.check.id for rule in baseline.rules} if is_own else (),
             references=references(place.load_anchors()),
             scope=scope,

@@ -154,6 +154,24 @@ def _as_it_was(now: Lifecycle, turn: Row[Any]) -> Lifecycle:
     )
 
 
+def save_accepted(connection: Connection, accepted: Mapping[tuple[str, str], str]) -> None:
+    """Keeps what is new; what a failure looked like when it was first waived never changes."""
+    known = read_accepted(connection)
+    rows = [
+        {"waiver": waiver, "finding": finding, "evidence": evidence}
+        for (waiver, finding), evidence in sorted(accepted.items())
+        if (waiver, finding) not in known
+    ]
+    insert_all(connection, tables.waived, rows)
+
+
+def read_accepted(connection: Connection) -> dict[tuple[str, str], str]:
+    return {
+        (waiver, finding): evidence
+        for waiver, finding, evidence in connection.execute(select(tables.waived)).all()
+    }
+
+
 def _lives() -> Select[Any]:
     h, f, life, p = tables.host, tables.finding, tables.lifecycle, tables.phrase
     return (

@@ -144,14 +144,21 @@ class Store:
 
     # --- What was judged ---
 
-    def save_judgement(self, run: int, judgement: Judgement, lives: Mapping[str, Lifecycle]) -> None:
+    def save_judgement(
+        self,
+        run: int,
+        judgement: Judgement,
+        lives: Mapping[str, Lifecycle],
+        accepted: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
         """All of a judgement: hosts that it leaves out have no findings and no score from here on.
 
-        ``lives``, by finding id, may be only those that changed. Raises ValueError on a judgement that is
+        ``lives``, by finding id, may be only those that changed; ``accepted`` is as ``accepted()`` gives it, and what
+        is known already need not be named. Raises ValueError on a judgement that is
         stamped with another run, or names a finding twice.
         """
         with self._database.writing() as connection:
-            judgements.save(connection, run, judgement, lives)
+            judgements.save(connection, run, judgement, lives, accepted or {})
 
     def findings(
         self,
@@ -214,6 +221,11 @@ class Store:
         """The agency's own hosts when it was judged. Raises StoreError on an agency that was not."""
         with self._database.reading() as connection:
             return hosts_of_agency(connection, _judged(connection, run), agency)
+
+    def accepted(self) -> dict[tuple[str, str], str]:
+        """What each failure looked like when a waiver first covered it, by the waiver's key and the finding."""
+        with self._database.reading() as connection:
+            return lifecycles.read_accepted(connection)
 
     def scores(self, run: int | None = None) -> Scores:
         """The scores of a run's newest judgement, by default of the newest finished and judged run."""

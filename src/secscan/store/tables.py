@@ -253,9 +253,21 @@ class LifeChangeRow(Stored, table=True):
     waiver: str = Field(sa_type=Text)
 
 
+class WaivedRow(Stored, table=True):
+    """What a failure looked like when a waiver first covered it. ``waiver`` is the waiver's key."""
+
+    __tablename__ = "waived"
+    __table_args__ = (CLUSTERED,)
+
+    waiver: str = Field(primary_key=True, sa_type=Text)
+    finding: str = Field(primary_key=True, sa_type=Text)
+    evidence: str = Field(sa_type=Text)
+
+
 class ScoreRow(Stored, table=True):
     """A score from the judgement ``since`` until before ``until``. ``level``: host, agency, tier or whole.
 
+    Adjusted scores have levels of their own, such as ``adjusted-host``, and are there where anything is waived.
     ``caps`` is a host's, ``grade``, ``meets_baseline`` and ``members`` are a group's.
     """
 
@@ -276,6 +288,7 @@ class ScoreRow(Stored, table=True):
     grade: str | None = Field(default=None, sa_type=Text)
     meets_baseline: bool | None = Field(default=None)
     members: Any = Field(default=None, sa_type=Json, nullable=True)
+    waived: Fraction | None = Field(default=None, sa_type=Exact)
 
 
 def _table(row: type[Stored]) -> Table:
@@ -298,4 +311,5 @@ finding = _table(FindingRow)
 finding_state = _table(FindingStateRow)
 lifecycle = _table(LifecycleRow)
 life_change = _table(LifeChangeRow)
+waived = _table(WaivedRow)
 score = _table(ScoreRow)

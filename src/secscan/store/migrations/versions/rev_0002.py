@@ -70,5 +70,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_life_change_judgement", "life_change", ["judgement"], unique=False)
     op.create_index("ix_finding_state_since", "finding_state", ["since"], unique=False)
+    op.create_table(
+        "waived",
+        sa.Column("waiver", sa.Text(), nullable=False),
+        sa.Column("finding", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("waiver", "finding", name=op.f("pk_waived")),
+        sqlite_with_rowid=False,
+    )
+    op.add_column("score", sa.Column("waived", sa.Text(), nullable=True))
     op.execute(BEGINNINGS)
     op.execute(ENDS)
