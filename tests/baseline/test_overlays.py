@@ -239,6 +239,11 @@ class TestApply:
 
 
 class TestWhole:
+    def test_what_says_least_of_the_machine_is_named_first(self, load: Load) -> None:
+        tables = [f"[{t}]\ndeadlines.low = 3\n" for t in ("hosts.a", "roles.b", "levels.1", "tiers.d")]
+        kinds = [kind for kind, _name in load(HOUSE + "".join(tables)).overlays.parts]
+        assert kinds == ["tiers", "levels", "roles", "hosts"]
+
     def test_a_scan_asks_the_ports_that_any_host_needs(self, load: Load) -> None:
         assert load(HOUSE + '[roles.mail]\nrules."port.one".ports = [25]').ports_to_ask() == {7, 9, 25}
 

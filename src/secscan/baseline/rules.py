@@ -116,6 +116,11 @@ class Baseline:
     _for_some: dict[tuple[Selector, ...], "Baseline"] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+    #: The severity from which on a check's failures are known to be exploited: asked of every failure there is.
+    _exploited: dict[str, Severity] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._exploited.update((r.check.id, r.severity) for r in self.rules if r.known_exploited)
 
     def title(self, language: str = "en") -> str:
         return self.titles.get(language) or self.titles.get("en") or self.name
@@ -147,11 +152,8 @@ class Baseline:
         The deadline of what is known to be exploited is for failures at the full severity of their rule, as the
         rule's own cap is: what fails more mildly has the deadline of its severity.
         """
-        exploited = any(
-            rule.known_exploited and severity >= rule.severity
-            for rule in self.rules
-            if rule.check.id == check
-        )
+        full = self._exploited.get(check)
+        exploited = full is not None and severity >= full
         if exploited and self.deadlines.known_exploited is not None:
             return self.deadlines.known_exploited
         return self.deadlines.by_severity.get(severity)
