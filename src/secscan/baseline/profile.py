@@ -10,7 +10,7 @@ A profile is written like this::
 
     [domains.ports]
     weight = 1                               # against the other domains of a host
-    rules = ["port.*", "tls.renegotiation"]  # checks, or all checks of a family; each check in one domain only
+    rules = ["port.*"]                       # checks, or all checks of a family; each check in one domain only
     enabled = true                           # false: a domain of the parent that does not count here
 
     [rules."port.*"]                         # what holds for every rule of a family that has the limit
