@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "one run: agencies, grades, coverage",
     "findings": "list findings",
     "diff": "what changed between two runs",
+    "whatif": "what to fix first, and what each fix gains",
     "waive": "leave a failure as it is until a day",
     "waivers": "what is waived, by whose leave, until when",
     "report": "write the scorecards",
