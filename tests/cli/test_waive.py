@@ -1,6 +1,7 @@
 """secscan waive, secscan waivers."""
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,22 @@ def test_what_can_not_be_waived(
 
 def test_nothing_waived_is_said(place: Path, secscan: Secscan) -> None:
     assert "Nothing is waived" in secscan("waivers", "-C", place).stdout
+
+
+def test_a_judgement_shows_both_scores_side_by_side(scanned: Path, secscan: Secscan) -> None:
+    inherent = as_json(secscan("show", "-C", scanned, "--format", "json"))
+    (scanned / "waivers.toml").write_text(
+        f'[[waiver]]\nagency = "one"\nreason = "r"\nowner = "o"\napprover = "a"\nexpires = {SOON}\n'
+        'approved_by = "central"\n',
+        "utf-8",
+    )
+    secscan("scan", "-C", scanned, "--agency", "two", "--no-nmap")
+    (one,) = as_json(secscan("waivers", "-C", scanned, "--format", "json"))["agencies"]
+    assert one["agency"] == "one"
+    assert one["much_waived"] == (Fraction(one["waived_share"]) > Fraction(1, 10))
+    assert Fraction(one["adjusted"]) > Fraction(one["inherent"])
+    (before,) = [agency for agency in inherent["agencies"] if agency["id"] == "one"]
+    assert one["inherent"] == before["score"]["verified"]["exact"]
+    assert "Scores of the newest run" in secscan("waivers", "-C", scanned).stdout
+    told = as_json(secscan("why", "one", "-C", scanned, "--format", "json"))
+    assert {cause for cause, part in told["parts"].items() if Fraction(part)} == {"waivers"}

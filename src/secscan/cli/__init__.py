@@ -19,6 +19,8 @@ COMMANDS = {
     "show": "one run: agencies, grades, coverage",
     "findings": "list findings",
     "diff": "what changed between two runs",
+    "why": "why an agency's score changed, cause by cause",
+    "score": "judge what is stored again, by any baseline, as of any day",
     "whatif": "what to fix first, and what each fix gains",
     "waive": "leave a failure as it is until a day",
     "waivers": "what is waived, by whose leave, until when",

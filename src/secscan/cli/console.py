@@ -141,6 +141,7 @@ OPERATORS_MISTAKES = {
     "secscan.workspace": ["WorkspaceError"],
     "secscan.store": ["StoreError"],
     "secscan.engine.run": ["RunError"],
+    "secscan.engine.replay": ["ReplayError"],
     "secscan.report.rendering": ["ReportError"],
 }
 

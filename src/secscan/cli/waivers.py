@@ -1,5 +1,6 @@
 """secscan waivers: what is waived, by whose leave, until when."""
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from secscan.language import _
 if TYPE_CHECKING:
     from secscan.history.waivers import Waiving
     from secscan.model import Waiver
+    from secscan.store import Scores
 
 
 @click.command("waivers")
@@ -43,11 +45,12 @@ def command(workspace: str | None, form: str) -> None:
             accepted=store.accepted(),
             day=now.date(),
         )
+        scores = store.scores(run)
     rows = [_row(waiver, waiving) for waiver in waivers]
     if form == "json":
         from secscan.report.json_export import to_json
 
-        write(to_json({"run": run, "waivers": rows}))
+        write(to_json({"run": run, "waivers": rows, "agencies": _agencies(scores)}))
         return
     if not rows:
         click.echo(_("Nothing is waived. See: secscan waive --help"))
@@ -78,6 +81,46 @@ def command(workspace: str | None, form: str) -> None:
             right=[2],
         )
     )
+    _print_scores(scores)
+
+
+def _agencies(scores: "Scores") -> list[dict[str, Any]]:
+    """Inherent and adjusted scores side by side, of the agencies where anything was waived when they were judged."""
+    from secscan.scoring import MUCH_WAIVED
+
+    if scores.adjusted is None:
+        return []
+    return [
+        {
+            "agency": id,
+            "inherent": str(inherent.range.verified),
+            "inherent_grade": inherent.grade,
+            "adjusted": str(group.range.verified),
+            "adjusted_grade": group.grade,
+            "waived_share": str(group.waived_share),
+            "much_waived": group.waived_share > MUCH_WAIVED,
+        }
+        for id, group in scores.adjusted.agencies.items()
+        if (inherent := scores.agencies[id]).range is not None and group.range is not None
+    ]
+
+
+def _print_scores(scores: "Scores") -> None:
+    from secscan.report import formats
+
+    rows = [
+        (
+            row["agency"],
+            f"{formats.score(Fraction(row['inherent']))} {row['inherent_grade']}",
+            f"{formats.score(Fraction(row['adjusted']))} {row['adjusted_grade']}",
+            formats.percent(Fraction(row["waived_share"])),
+            _("much is waived") if row["much_waived"] else "",
+        )
+        for row in _agencies(scores)
+    ]
+    if rows:
+        columns = [_("Agency"), _("Inherent"), _("Adjusted"), _("Waived weight"), ""]
+        out().print(table(_("Scores of the newest run"), columns, rows, right=[1, 2, 3]))
 
 
 def _row(waiver: "Waiver", waiving: "Waiving") -> dict[str, Any]:
