@@ -59,9 +59,9 @@ MAY_SEE["cli"] = set(MAY_SEE) - {"__main__", "checks"}
 #: is not ours they may import only this.
 PURE = {"model", "facts", "reference", "check", "checks", "evaluation", "history", "scoring"}
 PURE_LIBRARIES = {
-    *("abc", "base64", "bisect", "fnmatch", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum"),
-    *("fractions", "functools", "hashlib", "heapq", "inspect", "ipaddress", "itertools", "json", "math"),
-    *("operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "warnings"),
+    *("abc", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum"),
+    *("fnmatch", "fractions", "functools", "hashlib", "heapq", "inspect", "ipaddress", "itertools", "json"),
+    *("math", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "warnings"),
     *("cryptography", "idna", "msgspec", "pydantic"),
 }
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
