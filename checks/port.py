@@ -180,6 +180,11 @@ class ReachLimits(PortLimits):
         default=frozenset(),
         description="UDP ports that must have been asked, and that count by their number.",
     )
+    allowed: frozenset[Port] = Field(
+        default=frozenset(),
+        description="TCP ports where such a server is what the host is for, and not held against it. "
+        "On a host that declares services, only those that it declares.",
+    )
 
 
 def _usual_ports(family: Iterable[Protocol]) -> Any:
@@ -394,14 +399,14 @@ def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Hos
                 object=name,
                 port=name,
                 service=service,
-                usual=_names(expected),
+                usual=_names(expected) or "-",
             )
     yield from gaps
     if not opened and not gaps:
         yield passed(
             "Of {count} TCP ports asked, none is open but those expected ({expected}).",
             count=_asked_count(facts),
-            expected=_names(expected),
+            expected=_names(expected) or "-",
         )
 
 
@@ -505,9 +510,12 @@ def _reach(
 ) -> Iterator[Verdict]:
     """A failure for each open port of the family, what could not be told, and a pass if there is neither."""
     tarpit = list(_tarpit_verdicts(facts, limits))
+    meant = _meant(limits, host)
     found = False
     for state in facts.ports:
         if state.status is not PortStatus.OPEN or (_is_encrypted(state) and not encrypted_counts):
+            continue
+        if (state.transport, state.port) in meant:
             continue
         name = _name(state)
         protocol = _by_answer(state, family)
@@ -530,8 +538,9 @@ def _reach(
                 protocol=usual,
             )
     listed = {("tcp", port) for port in limits.ports} | {("udp", port) for port in limits.udp_ports}
+    listed -= meant
     # A baseline that lists no UDP port has nobody ask any: a declared name server must not leave all rules unknown.
-    hidden = _hidden(facts, host, {"tcp", "udp"} if limits.udp_ports else {"tcp"})
+    hidden = _hidden(facts, host, {"tcp", "udp"} if limits.udp_ports else {"tcp"}) - meant
     gaps = [*tarpit, *_maybe_open({p for p in listed - hidden if facts.status(*p) is PortStatus.UNCERTAIN})]
     unasked = {place for place in listed | hidden if facts.status(*place) is None}
     if unasked:
@@ -548,13 +557,28 @@ def _reach(
             )
         )
     yield from gaps
-    if not found and not gaps:
+    if not found and not gaps and meant:
+        yield passed(
+            "None of {protocols} answers, but where this host may have them ({allowed}); their usual ports were asked "
+            "({ports}) among {count} TCP ports.",
+            protocols=", ".join(protocol.label for protocol in family),
+            allowed=_names(meant),
+            ports=_names(listed),
+            count=_asked_count(facts),
+        )
+    elif not found and not gaps:
         yield passed(
             "None of {protocols} answers; their usual ports were asked ({ports}) among {count} TCP ports.",
             protocols=", ".join(protocol.label for protocol in family),
             ports=_names(listed),
             count=_asked_count(facts),
         )
+
+
+def _meant(limits: ReachLimits, host: Host) -> set[tuple[str, int]]:
+    """The ports where such a server is expected: what the inventory declares is more exact than what a role allows."""
+    allowed = {("tcp", port) for port in limits.allowed}
+    return allowed & _declared(host) if host.services else allowed
 
 
 def _hidden(facts: PortFacts, host: Host, transports: set[str]) -> set[tuple[str, int]]:

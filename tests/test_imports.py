@@ -68,8 +68,19 @@ MAY_SEE["cli"] = set(MAY_SEE) - {"__main__", "checks"}
 PURE = {"model", "facts", "reference", "check", "checks", "evaluation", "history", "ladder", "scoring"}
 PURE_LIBRARIES = {
     *("abc", "base64", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum"),
-    *("fractions", "functools", "hashlib", "heapq", "inspect", "ipaddress", "itertools", "json", "math"),
-    *("operator", "re", "statistics", "string", "textwrap", "types", "typing", "unicodedata", "warnings"),
+    *("fnmatch", "fractions", "functools", "hashlib", "heapq", "inspect", "ipaddress", "itertools", "json"),
+    *(
+        "math",
+        "operator",
+        "re",
+        "statistics",
+        "string",
+        "textwrap",
+        "types",
+        "typing",
+        "unicodedata",
+        "warnings",
+    ),
     *("cryptography", "idna", "msgspec", "pydantic"),
 }
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

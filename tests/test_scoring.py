@@ -267,3 +267,13 @@ def test_an_info_rule_weighs_nothing() -> None:
     findings = [finding("tls.heartbleed", Outcome.PASS), finding("tls.heartbleed", Outcome.PASS)]
     failing = Finding(Subject.of_host("h"), "tls.info", "", Outcome.FAIL, Severity.INFO, Text(""))
     assert score_host("h", [*findings, failing], rules).range.verified == 100
+
+
+def test_the_waived_share_is_of_all_weight() -> None:
+    said = [f for f in outcomes() if f.check != "tls.compression"]
+    said.append(finding("tls.compression", Outcome.FAIL))
+    host = score_host("h", said, BASELINE, {said[-1].id: False})
+    group = score_agency("a", [host], {"h": 1}, BASELINE)
+    # High 7.5 of 10 + 7.5 + 2.5 + 7.5.
+    assert (group.waived, group.waived_share) == (Fraction(15, 2), Fraction(15, 2) / Fraction(55, 2))
+    assert group.range == Range(Fraction(100), Fraction(100))

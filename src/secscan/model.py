@@ -396,6 +396,42 @@ def finding_id(subject: Subject, check: str, object: str) -> str:
     return "F-" + base64.b32encode(digest[:10])[:10].decode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Leave to keep a failure until the end of a day: a finding, or every one that fits the patterns.
+
+    Patterns are of the shell's kind (``tls.*``); an empty one fits everything. ``evidence`` is what the finding looked
+    like when leave was given (see ``secscan.history.waivers``), or empty. ``line`` is where it was written.
+    """
+
+    reason: str
+    owner: str
+    approver: str
+    expires: date
+    approved_by: str = ""
+    finding: str = ""
+    agency: str = ""
+    role: str = ""
+    check: str = ""
+    object: str = ""
+    evidence: str = ""
+    line: int | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """Names the waiver by what it says: one that is renewed or reworded is another, and given anew."""
+        said = (
+            self.reason,
+            self.owner,
+            self.approver,
+            self.expires.isoformat(),
+            self.approved_by,
+            self.evidence,
+        )
+        what = (self.finding, self.agency, self.role, self.check, self.object)
+        return hashlib.sha256("\x1f".join((*said, *what)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 # --- How it adds up ---------------------------------------------------------------------------------------
 
 
@@ -431,6 +467,8 @@ class HostScore:
     caps: tuple[str, ...] = ()
     #: A critical failure is open, or a critical rule could not be verified.
     critical: bool = False
+    #: The weight of rules that are waived; an inherent score has none.
+    waived: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +487,14 @@ class GroupScore:
     members: tuple[str, ...] = ()
     #: A member has a critical failure open, or a critical rule that could not be verified.
     critical: bool = False
+    #: The weight of rules that are waived on its members; an inherent score has none.
+    waived: Fraction = Fraction(0)
+
+    @property
+    def waived_share(self) -> Fraction:
+        """The part of all weight that is waived, 0 to 1."""
+        every = self.coverage.expected + self.waived
+        return self.waived / every if every else Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +513,16 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjusted:
+    """The scores with waived rules left out, of those hosts and groups alone that have any; see ``scoring``."""
+
+    hosts: Mapping[str, HostScore]
+    agencies: Mapping[str, GroupScore]
+    tiers: Mapping[str, GroupScore]
+    whole: GroupScore
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """Every finding and every score at one instant. ``findings`` and ``hosts`` are by host id."""
 
@@ -476,6 +532,8 @@ class Judgement:
     agencies: Mapping[str, GroupScore]
     tiers: Mapping[str, GroupScore]
     whole: GroupScore
+    #: None: nothing is waived. The scores above are inherent: no waiver ever changes them.
+    adjusted: Adjusted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,26 +15,46 @@ NOT_ASSESSED = ""
 NONE = Fraction(0)
 FULL = Fraction(100)
 
+#: Where more of an agency's weight than this is waived, its page must say so before it shows the adjusted score.
+MUCH_WAIVED = Fraction(1, 10)
 
-def score_host(host: str, findings: Iterable[Finding], baseline: Baseline) -> HostScore:
+NOTHING_WAIVED: Mapping[str, bool] = {}
+NOT_WRONG = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+
+def score_host(
+    host: str, findings: Iterable[Finding], baseline: Baseline, waived: Mapping[str, bool] = NOTHING_WAIVED
+) -> HostScore:
     """The unit is rule x host: its credit is the worst of its findings (pass 1, fail 0).
 
     *Verified* reads UNKNOWN and ERROR as a failure, *possible* as a pass, in credits and caps alike.
     A rule without any finding was not evaluated: unknown. A host nothing applies to is wholly unknown.
+
+    With ``waived`` (failing finding -> whether its waiver lifts caps of the critical kind) the score is an adjusted
+    one: a rule that fails in waived findings alone has no weight and no cap. What is critical caps all the same,
+    unless the waiver lifts that too; so does a cap that is as low.
     """
     by_rule: dict[str, list[Finding]] = {}
+    accepted: dict[str, list[Finding]] = {}
     for finding in findings:
-        by_rule.setdefault(finding.check, []).append(finding)
+        if waived and finding.outcome is Outcome.FAIL and finding.id in waived:
+            accepted.setdefault(finding.check, []).append(finding)
+        else:
+            by_rule.setdefault(finding.check, []).append(finding)
 
     domains: dict[str, Range] = {}
-    evaluated, expected = NONE, NONE
+    evaluated, expected, left_out = NONE, NONE, NONE
     for domain in baseline.domains:
         weights, verified, possible = NONE, NONE, NONE
         for rule in (r for r in baseline.rules if r.domain == domain):
-            credit = _credit(by_rule.get(rule.check.id, ()))
+            weight = baseline.scoring.weights[rule.severity]
+            others = by_rule.get(rule.check.id, ())
+            if rule.check.id in accepted and all(f.outcome in NOT_WRONG for f in others):
+                left_out += weight
+                continue
+            credit = _credit(others)
             if credit is None:
                 continue
-            weight = baseline.scoring.weights[rule.severity]
             weights += weight
             verified += weight * credit.verified
             possible += weight * credit.possible
@@ -43,7 +63,15 @@ def score_host(host: str, findings: Iterable[Finding], baseline: Baseline) -> Ho
         if weights:
             domains[domain] = Range(FULL * verified / weights, FULL * possible / weights)
     mean = _mean((baseline.domains[domain], score) for domain, score in domains.items()) or Range(NONE, FULL)
-    caps = _caps(baseline.rules, by_rule, baseline.scoring)
+    judged = [rule for rule in baseline.rules if rule.check.id not in accepted or rule.check.id in by_rule]
+    caps = _caps(judged, by_rule, baseline.scoring)
+    if accepted:
+        firm = {id: [f for f in of_rule if not waived[f.id]] for id, of_rule in accepted.items()}
+        _keep_critical(
+            caps,
+            _caps([r for r in baseline.rules if firm.get(r.check.id)], firm, baseline.scoring),
+            baseline.scoring,
+        )
     capped = Range(
         min([mean.verified, *caps.verified.values()]), min([mean.possible, *caps.possible.values()])
     )
@@ -55,6 +83,7 @@ def score_host(host: str, findings: Iterable[Finding], baseline: Baseline) -> Ho
         domains=domains,
         caps=binding,
         critical=Severity.CRITICAL.word in caps.verified,
+        waived=left_out,
     )
 
 
@@ -65,10 +94,7 @@ def score_agency(
     members = [(host.host, Fraction(criticality[host.host]), host.range) for host in hosts]
     score = blend([(weight, range) for _, weight, range in members], baseline.scoring)
     weighted = [(Fraction(criticality[host.host]), host.domains) for host in hosts]
-    critical = any(host.critical for host in hosts)
-    return _group(
-        id, score, critical, [h.coverage for h in hosts], weighted, [m[0] for m in members], baseline
-    )
+    return _group(id, score, hosts, weighted, [m[0] for m in members], baseline)
 
 
 def score_group(id: str, agencies: Sequence[GroupScore], baseline: Baseline) -> GroupScore:
@@ -76,9 +102,8 @@ def score_group(id: str, agencies: Sequence[GroupScore], baseline: Baseline) -> 
     assessed = [agency for agency in agencies if agency.range is not None]
     score = blend([(Fraction(1), agency.range) for agency in assessed if agency.range], baseline.scoring)
     weighted = [(Fraction(1), agency.domains) for agency in assessed]
-    critical = any(agency.critical for agency in assessed)
     names = [agency.id for agency in agencies]
-    return _group(id, score, critical, [a.coverage for a in agencies], weighted, names, baseline)
+    return _group(id, score, agencies, weighted, names, baseline)
 
 
 def blend(members: Sequence[tuple[Fraction, Range]], scoring: Scoring) -> Range | None:
@@ -105,8 +130,7 @@ def blend(members: Sequence[tuple[Fraction, Range]], scoring: Scoring) -> Range 
 def _group(
     id: str,
     score: Range | None,
-    critical: bool,
-    coverages: Iterable[Coverage],
+    parts: Sequence[HostScore] | Sequence[GroupScore],
     weighted: Sequence[tuple[Fraction, Mapping[str, Range]]],
     members: Iterable[str],
     baseline: Baseline,
@@ -117,8 +141,11 @@ def _group(
         if mean is not None:
             domains[domain] = mean
     coverage = Coverage(NONE, NONE)
-    for part in coverages:
-        coverage = Coverage(coverage.evaluated + part.evaluated, coverage.expected + part.expected)
+    for part in parts:
+        coverage = Coverage(
+            coverage.evaluated + part.coverage.evaluated, coverage.expected + part.coverage.expected
+        )
+    critical = any(part.critical for part in parts)
     return GroupScore(
         id=id,
         range=score,
@@ -128,6 +155,7 @@ def _group(
         domains=domains,
         members=tuple(sorted(members)),
         critical=critical,
+        waived=sum((part.waived for part in parts), NONE),
     )
 
 
@@ -164,6 +192,13 @@ def _caps(rules: Iterable[Rule], by_rule: Mapping[str, Sequence[Finding]], scori
                 if is_certain:
                     caps.possible[rule.check.id] = rule.cap
     return caps
+
+
+def _keep_critical(caps: _Caps, firm: _Caps, scoring: Scoring) -> None:
+    """Adds the caps of waived failures that no waiver of theirs lifts: those as low as the critical one."""
+    limit = scoring.caps.get(Severity.CRITICAL, NONE)
+    for kept, of_waived in ((caps.verified, firm.verified), (caps.possible, firm.possible)):
+        kept.update({word: cap for word, cap in of_waived.items() if cap <= limit})
 
 
 def _threats(rule: Rule, findings: Sequence[Finding]) -> Iterable[tuple[Severity, bool]]:

@@ -366,6 +366,48 @@ def test_a_tarpit_is_described_by_its_numbers() -> None:
     )
 
 
+# --- What a host is there for -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("check", "number"), REACH, ids=[check.id for check, _number in REACH])
+class TestAllowed:
+    def test_a_server_on_a_port_that_is_allowed_is_not_held_against_the_host(
+        self, check: Check, number: int
+    ) -> None:
+        assert said(judge(check, address(at(number)), limits=allowing(check, number))) == PASS
+
+    def test_on_another_port_it_is(self, check: Check, number: int) -> None:
+        seen = address(at(number), at(9999))
+        verdicts = judge(check, seen, limits=allowing(check, 9999))
+        assert said(verdicts) == failing(f"tcp/{number}")
+
+    def test_on_a_host_that_declares_services_it_must_be_among_them(self, check: Check, number: int) -> None:
+        verdicts = judge(check, address(at(number), at(8443)), 8443, limits=allowing(check, number))
+        assert said(verdicts) == failing(f"tcp/{number}")
+
+    def test_on_a_host_that_declares_it_it_is_not_held_against_it(self, check: Check, number: int) -> None:
+        assert said(judge(check, address(at(number)), number, limits=allowing(check, number))) == PASS
+
+    def test_the_port_need_not_have_been_asked(self, check: Check, number: int) -> None:
+        assert check.limits is not None
+        others = check.limits().ports - {number}  # type: ignore[attr-defined]  # these checks have such limits
+        seen = address(asked=port_ranges(others | {9999}))
+        assert said(judge(check, seen, limits=allowing(check, number))) == PASS
+
+    def test_it_may_be_hidden_where_it_is_declared(self, check: Check, number: int) -> None:
+        seen = address(at(number, status=FILTERED))
+        assert said(judge(check, seen, number, limits=allowing(check, number))) == PASS
+
+    def test_a_pass_says_where_it_is_allowed(self, check: Check, number: int) -> None:
+        (verdict,) = judge(check, address(at(number)), limits=allowing(check, number))
+        assert verdict.evidence.values["allowed"] == f"tcp/{number}"
+
+
+def allowing(check: Check, *ports: int) -> Limits:
+    assert check.limits is not None
+    return check.limits.model_validate({"allowed": ports})
+
+
 # --- port.unexpected ----------------------------------------------------------------------------------
 
 
@@ -384,6 +426,14 @@ class TestUnexpected:
     def test_the_usual_ports_are_the_baselines(self) -> None:
         limits = port.UnexpectedLimits(usual=frozenset({8443}))
         assert said(judge(port.unexpected, address(at(8443)), limits=limits)) == PASS
+
+    def test_a_host_that_should_offer_nothing_fails_for_whatever_is_open(self) -> None:
+        verdicts = judge(port.unexpected, address(at(22)), limits=port.UnexpectedLimits(usual=frozenset()))
+        assert (said(verdicts), verdicts[0].evidence.values["usual"]) == (failing("tcp/22"), "-")
+
+    def test_a_host_that_should_offer_nothing_passes_where_nothing_is_open(self) -> None:
+        limits = port.UnexpectedLimits(usual=frozenset())
+        assert said(judge(port.unexpected, address(), limits=limits)) == PASS
 
     def test_a_declared_service_is_of_one_transport(self) -> None:
         seen = address(at(53), at(53, transport="udp"), udp="53")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from secscan.history import Lifecycle, State, settle
 from secscan.model import (
+    Adjusted,
     Endpoint,
     Finding,
     Judgement,
@@ -397,6 +398,46 @@ def test_a_life_of_a_finding_no_judgement_named_is_kept_too(store: Store) -> Non
     assert store.lifecycles() == known
     judged(store, a_finding(object="\ud800"))
     assert count(store, "finding") == 2
+
+
+def test_lives_are_told_as_they_stood_after_each_judgement(store: Store) -> None:
+    known: dict[str, Lifecycle] = {}
+    for day, outcome in enumerate([Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS]):
+        run = store.begin_run(a_start())
+        finding = a_finding(outcome=outcome)
+        known = lives(finding, before=known, day=day)
+        store.save_judgement(run, a_judgement(run, {"web-1": [finding]}, at=later(day)), known)
+    first, second = store.moments(1, 2)
+    assert [life.state for life in first.lives.values()] == [State.OPEN]
+    assert [life.state for life in second.lives.values()] == [State.UNVERIFIED]
+    assert [life.state for life in store.moments(2, 3)[1].lives.values()] == [State.RESOLVED]
+    assert store.moments(2, 3, hosts=["web-2"])[1].lives == {}
+
+
+# --- Waivers -------------------------------------------------------------------------------------------
+
+
+def test_adjusted_scores_are_read_back_as_they_were_and_end_with_the_waivers(store: Store) -> None:
+    run = store.begin_run(a_start())
+    plain = a_judgement(run, {"web-1": [a_finding()]})
+    adjusted = Adjusted(
+        hosts={"web-1": a_host_score("web-1", waived=Fraction(15, 2))},
+        agencies={"ministry": a_group_score("ministry", waived=Fraction(15, 2))},
+        tiers={},
+        whole=a_group_score("whole", grade="A"),
+    )
+    store.save_judgement(run, replace(plain, adjusted=adjusted), {})
+    assert store.judgement(run) == replace(plain, adjusted=adjusted)
+    assert store.scores(run).adjusted == adjusted
+    store.save_judgement(run, plain, {})
+    assert store.judgement(run) == plain
+
+
+def test_what_a_failure_looked_like_when_it_was_waived_is_kept(store: Store) -> None:
+    run = store.begin_run(a_start())
+    store.save_judgement(run, a_judgement(run, {}), {}, {("w", "F-A"): "first"})
+    store.save_judgement(run, a_judgement(run, {}), {}, {("w", "F-A"): "second", ("w", "F-B"): "third"})
+    assert store.accepted() == {("w", "F-A"): "first", ("w", "F-B"): "third"}
 
 
 # --- Any history ---------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -12,6 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from secscan.history import State
+from secscan.model import Outcome, Severity
 from secscan.store import Store, StoreError, migrations, tables
 from secscan.store.database import Database
 from secscan.store.revisions import migrate
@@ -118,6 +122,71 @@ def test_a_newer_database_is_not_upgraded(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreError, match="use the newer secscan"):
         Store.upgrade(path)
+
+
+def as_of_revision_0001(path: Path) -> None:
+    """A database as secscan 0.1 left it: two runs; what failed in the first was fixed, or fails still, in the second."""
+    new = path.with_suffix(".new")
+    findings = [a_finding(severity=Severity.LOW), a_finding(check="port.ftp")]
+    with Store.open(new, create=True) as store:
+        for day in range(2):
+            run = store.begin_run(a_start())
+            store.save_judgement(run, a_judgement(run, {"web-1": findings}, at=later(day)), {})
+            store.finish(run, later(day))
+            findings = [replace(findings[0], outcome=Outcome.PASS), findings[1]]
+    database = Database(path)
+    database.create_file()
+    with database.writing() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    database.close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("ATTACH ? AS new", (str(new),))
+    held = [
+        name for (name,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+    ]
+    for table in sorted(set(held) - {"alembic_version", "lifecycle"}):
+        if table.startswith("sqlite_"):
+            continue
+        columns = ", ".join(f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({table})"))
+        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")  # noqa: S608 - tables of ours
+    connection.execute(
+        "INSERT INTO main.lifecycle SELECT f.id, CASE p.text WHEN 'port.ftp' THEN 'open' ELSE 'resolved' END, "
+        "(SELECT MIN(at) FROM main.judgement), "
+        "CASE p.text WHEN 'port.ftp' THEN NULL ELSE (SELECT MAX(at) FROM main.judgement) END, 0 "
+        'FROM main.finding f JOIN main.phrase p ON p.id = f."check"'
+    )
+    connection.close()
+
+
+def test_a_database_with_data_is_upgraded_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    as_of_revision_0001(path)
+    with pytest.raises(StoreError, match="secscan db upgrade"):
+        Store.open(path)
+    Store.upgrade(path)
+    with Store.open(path) as store:
+        lives = {life.check: life for life in store.lifecycles().values()}
+        judgements = [store.judgement(run) for run in (1, 2)]
+        assert store.check() == []
+    fixed, failing = lives["port.telnet"], lives["port.ftp"]
+    assert (fixed.state, fixed.resolved_at, fixed.severity) == (State.RESOLVED, later(1), Severity.LOW)
+    assert (failing.state, failing.first_seen, failing.severity) == (State.OPEN, later(), Severity.HIGH)
+    assert failing.opened_at == failing.last_seen == later()
+    outcomes = [[f.outcome for f in judgement.findings["web-1"]] for judgement in judgements]
+    assert outcomes == [[Outcome.FAIL, Outcome.FAIL], [Outcome.FAIL, Outcome.PASS]]
+
+
+def test_an_upgraded_database_tells_how_lives_stood_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    as_of_revision_0001(path)
+    Store.upgrade(path)
+    with Store.open(path) as store:
+        then, now = store.moments(1, 2)
+    assert {life.state for life in then.lives.values()} == {State.OPEN}
+    assert [life.state for life in now.lives.values()] == [State.RESOLVED]
 
 
 @pytest.mark.parametrize("table", tables.Stored.metadata.sorted_tables, ids=lambda table: table.name)

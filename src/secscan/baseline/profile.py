@@ -2,15 +2,15 @@
 
 A profile is written like this::
 
-    name = "strict"                          # the name of the file, without .toml
-    titles = { en = "Strict baseline", vi = "Chuẩn nghiêm ngặt" }
+    name = "our-own"                         # the name of the file, without .toml
+    titles = { en = "Our own baseline", vi = "Chuẩn riêng" }
     extends = "network"                      # optional: one parent, whose keys this file overrides one by one
     carry_days = 14                          # how long a pass stands while nobody looks again
     tls_ports = [443, 8443]                  # TCP ports that must speak TLS where the inventory says nothing
 
     [domains.ports]
     weight = 1                               # against the other domains of a host
-    rules = ["port.*", "tls.renegotiation"]  # checks, or all checks of a family; each check in one domain only
+    rules = ["port.*"]                       # checks, or all checks of a family; each check in one domain only
     enabled = true                           # false: a domain of the parent that does not count here
 
     [rules."port.*"]                         # what holds for every rule of a family that has the limit
@@ -19,7 +19,12 @@ A profile is written like this::
     severity = "medium"                      # instead of the check's own; a domain's weights follow from it
     enabled = false                          # the rule does not count here
     cap = 20                                 # cap on a host's score while it fails at its full severity
+    known_exploited = true                   # what fails here is known to be exploited: so is its deadline
     most = 20                                # a limit of the check: `secscan checks explain port.count`
+
+    [deadlines]                              # days that a failure may stay open, by severity; without one: for ever
+    known_exploited = 7
+    critical = 15
 
     [scoring]
     meets = 80                               # lowest score that meets the baseline
@@ -34,18 +39,50 @@ A profile is written like this::
     [scoring.grades]                         # lowest score of each grade; one of them is 0
     A = 90
 
+    [roles.mail]                             # what is otherwise for hosts of this role in the inventory
+    apply = ["mail"]                         # profiles that are laid upon what holds for all, in this order ...
+    tls_ports = [443, 465, 993]              # ... and upon them what this table says itself
+    deadlines.critical = 7
+    domains.ports.weight = 2                 # or enabled = false
+    rules."port.count".most = 12
+    [levels.3]                               # the same for a security level, ...
+    apply = ["level-3"]
+    [tiers.commune]                          # ... for agencies of a tier, ...
+    deadlines.low = 365
+    [hosts.web-1]                            # ... and for a single host
+    rules."tls.tls10".severity = "low"
+
 A table is overridden key by key, an array or a value as a whole. What a profile and its parents leave out of a
-rule's limits has the check's default; everything else must be given somewhere.
+rule's limits has the check's default; everything else must be given somewhere, but for deadlines and what is said
+of some hosts.
+
+How it is put together for one host. First what holds for all: the profiles that this one extends, the farthest
+first, then itself. Upon that what is said of the tier of its agency, then of its level, then of its role, then of
+itself: from what says least of the machine to what says most. Whatever is laid later goes first, key by key. Within
+one of these four, first the profiles that are applied, then the tables, the farthest parent's first; a child's
+``apply`` stands in place of its parent's.
+
+A profile that can be applied to some hosts begins with ``upon = "baseline"`` in place of ``extends``: it says only
+what is otherwise, and ``upon`` names what it stands upon where it is used by itself. What extends such a profile can
+be applied as well. A profile is laid once: where a whole fleet is held to ``level-3``, a host of level 2 is held to
+level 3 all the same, and one of level 5 to levels 4 and 5 besides. So a level in the inventory can only add to
+what was chosen for all, as long as each level is stricter than the one it extends.
+
+Scores stay comparable, because some things can't be said of some hosts: how severities weigh, caps by severity,
+grades, how groups are blended, and how long a pass carries. A host's score is always a share of what is asked of it.
+The rejected alternative, one profile for each combination of role and level, would be 45 files that drift apart.
+The hash of a baseline is over all of this, for it is the hash of what any host may be held to.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from secscan.baseline.layers import Layers
-from secscan.baseline.reading import read_baseline
-from secscan.baseline.rules import Baseline
+from secscan.baseline.layers import Layers, check_name, not_a_table, table_at
+from secscan.baseline.reading import Written, WrittenOverlay, read_baseline
+from secscan.baseline.rules import Baseline, Selector
+from secscan.baseline.schema import LEVELS, OWN, SELECTORS, OverlayTable, ProfileTable
 from secscan.check import Check
 from secscan.language import _
 from secscan.toml_source import (
@@ -54,6 +91,7 @@ from secscan.toml_source import (
     Source,
     in_order,
     nearest,
+    not_one_of,
     read_text,
     read_toml,
     shown_value,
@@ -92,35 +130,131 @@ def load_baseline(name_or_path: str, checks: Mapping[str, Check], *, folder: Pat
             wanted = Path(f"{name_or_path}.toml")
             raise ConfigurationError([Mistake(wanted, None, "", _no_such(name_or_path, profiles))])
         file = profiles[name_or_path]
-    chain = _chain(file, profiles)
-    layers = Layers(chain[-1], checks)
-    for source in chain:
-        layers.lay(source)
-    return read_baseline(layers, checks)
+    return read_baseline(_Collecting(profiles, checks).written(_read(file)), checks)
 
 
-def _chain(file: Traversable, profiles: Mapping[str, Traversable]) -> list[Source]:
-    """The profile after all it extends, the farthest first."""
-    chain = [_read(file)]
-    while True:
-        source = chain[0]
-        parent = source.data.get("extends")
-        if parent is None:
-            return chain
-        if not isinstance(parent, str):
-            message = _("{value} does not fit here; expected the name of a profile, in quotes")
-            raise _wrong(source, message.format(value=shown_value(parent)))
-        if parent not in profiles:
-            raise _wrong(source, _no_such(parent, profiles))
-        before = [above.path.stem for above in chain]
-        if parent in before:
-            way = " > ".join([*reversed(before[: before.index(parent) + 1]), parent])
-            raise _wrong(source, _("a profile can't extend itself: {way}").format(way=way))
-        chain.insert(0, _read(profiles[parent]))
+class _Collecting:
+    """Brings together every file that one profile means."""
+
+    def __init__(self, profiles: Mapping[str, Traversable], checks: Mapping[str, Check]) -> None:
+        self.profiles = profiles
+        self.checks = checks
+        self.mistakes: list[Mistake] = []
+        self._sources: dict[str, Source] = {}
+
+    def written(self, head: Source) -> Written:
+        chain = self._chain(head)
+        layers = Layers(self.checks)
+        for source in chain:
+            self.mistakes += check_name(source)
+            layers.lay(source, without=SELECTORS)
+        overlays = {selector: self._overlay(selector, chain) for selector in self._selectors(chain)}
+        return Written(head, layers, overlays, self.mistakes)
+
+    def _chain(self, source: Source) -> list[Source]:
+        """The profile after all it extends or stands upon, the farthest first. Raises ConfigurationError."""
+        chain = [source]
+        while True:
+            source = chain[0]
+            if "extends" in source.data and "upon" in source.data:
+                raise _wrong(
+                    source, "upon", _("a profile extends another or stands upon it; keep one of the two")
+                )
+            key = "upon" if "upon" in source.data else "extends"
+            parent = source.data.get(key)
+            if parent is None:
+                return chain
+            if not isinstance(parent, str):
+                message = _("{value} does not fit here; expected the name of a profile, in quotes")
+                raise _wrong(source, key, message.format(value=shown_value(parent)))
+            if parent not in self.profiles:
+                raise _wrong(source, key, _no_such(parent, self.profiles))
+            before = [above.path.stem for above in chain]
+            if parent in before:
+                way = " > ".join([*reversed(before[: before.index(parent) + 1]), parent])
+                raise _wrong(source, key, _("a profile can't extend itself: {way}").format(way=way))
+            chain.insert(0, self._named(parent))
+
+    def _named(self, name: str) -> Source:
+        if name not in self._sources:
+            self._sources[name] = _read(self.profiles[name])
+        return self._sources[name]
+
+    def _selectors(self, chain: Iterable[Source]) -> list[Selector]:
+        """The hosts that any of the files speaks of, in the order in which overlays are laid."""
+        found: dict[Selector, None] = {}
+        for source in chain:
+            for kind in SELECTORS:
+                tables = source.data.get(kind, {})
+                if not isinstance(tables, dict):
+                    self.mistakes.append(source.mistake((kind,), not_a_table(tables)))
+                    continue
+                for name, table in tables.items():
+                    if not isinstance(table, dict):
+                        self.mistakes.append(source.mistake((kind, name), not_a_table(table)))
+                    elif kind == "levels" and name not in LEVELS:
+                        self.mistakes.append(source.mistake((kind, name), not_one_of(name, LEVELS)))
+                    elif table:
+                        found[kind, name] = None
+        return sorted(found, key=lambda selector: SELECTORS.index(selector[0]))
+
+    def _overlay(self, selector: Selector, chain: Sequence[Source]) -> WrittenOverlay:
+        layers = Layers(self.checks)
+        applied: list[str] = []
+        # What the profile stands on was laid below; laid again, it would undo what the profile says itself.
+        laid = {source.path.stem for source in chain}
+        for name, layer in self._applied(selector, chain):
+            applied.append(name)
+            for source in layer:
+                if source.path.stem not in laid:
+                    laid.add(source.path.stem)
+                    self._lay_layer(source, layers)
+        for source in chain:
+            if table_at(source, selector):
+                layers.lay(source, selector)
+        return WrittenOverlay(tuple(applied), layers)
+
+    def _lay_layer(self, source: Source, layers: Layers) -> None:
+        self.mistakes += check_name(source)
+        for_all = [key for key in _FOR_ALL if key in source.data]
+        for key in for_all:
+            message = _("holds for all hosts, so it can't be set in a profile that is applied to some")
+            self.mistakes.append(source.mistake((key,), message))
+        layers.lay(source, without=(*OWN, *for_all))
+
+    def _applied(self, selector: Selector, chain: Sequence[Source]) -> Iterator[tuple[str, list[Source]]]:
+        """The profiles that are applied to these hosts, and the files of each, those they stand upon left out."""
+        speaking = [source for source in chain if "apply" in table_at(source, selector)]
+        names = table_at(speaking[-1], selector)["apply"] if speaking else ()
+        for i, name in enumerate(names if isinstance(names, list) else ()):
+            if not isinstance(name, str):
+                continue  # Told where the table is parsed.
+            loc = (*selector, "apply", i)
+            if name not in self.profiles:
+                self.mistakes.append(speaking[-1].mistake(loc, _no_such(name, self.profiles)))
+                continue
+            try:
+                chain_of_it = self._chain(self._named(name))
+            except ConfigurationError as error:
+                self.mistakes += error.mistakes
+                continue
+            bottoms = [place for place, source in enumerate(chain_of_it) if "upon" in source.data]
+            if bottoms:
+                yield name, chain_of_it[bottoms[-1] :]
+            else:
+                message = _(
+                    "{name} is a whole profile, which can't be applied to some hosts; one that can says "
+                    "upon = ... in place of extends"
+                ).format(name=shown_value(name))
+                self.mistakes.append(speaking[-1].mistake(loc, message))
 
 
-def _wrong(source: Source, message: str) -> ConfigurationError:
-    return ConfigurationError([source.mistake(("extends",), message)])
+#: Keys of a profile that can't be said of some hosts alone.
+_FOR_ALL = tuple(key for key in ProfileTable.model_fields if key not in {*OWN, *OverlayTable.model_fields})
+
+
+def _wrong(source: Source, key: str, message: str) -> ConfigurationError:
+    return ConfigurationError([source.mistake((key,), message)])
 
 
 def _no_such(name: str, profiles: Mapping[str, Traversable]) -> str:

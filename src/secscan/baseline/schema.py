@@ -10,7 +10,13 @@ from secscan.language import _
 from secscan.toml_source import MisfitError, shown_value
 
 #: Keys that a profile does not inherit.
-OWN = ("name", "titles", "extends")
+OWN = ("name", "titles", "extends", "upon")
+
+#: Tables about some hosts, in the order in which they are laid upon what holds for all: the last goes first.
+SELECTORS = ("tiers", "levels", "roles", "hosts")
+
+#: The levels that a host can have in the inventory.
+LEVELS = ("1", "2", "3", "4", "5")
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
@@ -26,6 +32,7 @@ _Number = Annotated[Decimal, BeforeValidator(_number)]
 _Weight = Annotated[_Number, Field(ge=0, le=1000)]
 _Score = Annotated[_Number, Field(ge=0, le=100)]
 _Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+_Days = Annotated[StrictInt, Field(ge=1, le=3650)]
 _SeverityWord = Literal["critical", "high", "medium", "low", "info"]
 
 
@@ -68,6 +75,16 @@ class ScoringTable(Table):
         return grades
 
 
+class DeadlinesTable(Table):
+    """Days. What is only information has no deadline."""
+
+    known_exploited: _Days | None = None
+    critical: _Days | None = None
+    high: _Days | None = None
+    medium: _Days | None = None
+    low: _Days | None = None
+
+
 class DomainTable(Table):
     weight: Annotated[_Number, Field(gt=0, le=1000)]
     rules: tuple[str, ...]
@@ -78,11 +95,17 @@ class ProfileTable(Table):
     name: str
     titles: dict[str, str]
     extends: str | None = None
+    upon: str | None = None
     carry_days: Annotated[StrictInt, Field(ge=0, le=366)]
     tls_ports: tuple[_Port, ...]
     domains: dict[Annotated[str, Field(pattern=SLUG)], DomainTable]
     scoring: ScoringTable
+    deadlines: DeadlinesTable = DeadlinesTable()
     rules: dict[str, Any] = {}
+    tiers: dict[str, Any] = {}
+    levels: dict[str, Any] = {}
+    roles: dict[str, Any] = {}
+    hosts: dict[str, Any] = {}
 
     @field_validator("titles")
     @classmethod
@@ -92,9 +115,25 @@ class ProfileTable(Table):
         return titles
 
 
+class OverlayDomainTable(Table):
+    weight: Annotated[_Number, Field(gt=0, le=1000)] | None = None
+    enabled: StrictBool | None = None
+
+
+class OverlayTable(Table):
+    """What a profile can say of some hosts alone. How a score is made is not among it: that holds for all."""
+
+    apply: tuple[str, ...] = ()
+    tls_ports: tuple[_Port, ...] | None = None
+    domains: dict[str, OverlayDomainTable] = {}
+    deadlines: DeadlinesTable = DeadlinesTable()
+    rules: dict[str, Any] = {}
+
+
 class RuleTable(Table):
     """What a profile can say of any rule, beside the limits of its check."""
 
     severity: _SeverityWord | None = None
     enabled: StrictBool = True
     cap: _Score | None = None
+    known_exploited: StrictBool = False

@@ -146,6 +146,7 @@ OPERATORS_MISTAKES = {
     "secscan.engine.login": ["LoginError"],
     "secscan.engine.targets": ["TargetError"],
     "secscan.engine.run": ["RunError"],
+    "secscan.engine.replay": ["ReplayError"],
     "secscan.report.rendering": ["ReportError"],
 }
 

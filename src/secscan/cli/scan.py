@@ -77,6 +77,7 @@ def command(
     scope = place.load_scope()
     require_current(scope, utc_now(), path=place.scope)
     checks = find_all_checks(checks_dir, place)
+    waivers = place.load_waivers(utc_now().date())
     ProbeLog(place.probe_log).close()  # Better refused before the run begins than in the middle of it.
     if not no_nmap:
         warn_without_nmap()
@@ -85,10 +86,14 @@ def command(
         if interrupted is not None:
             profile = runs.plan_of(store, interrupted)[0].profile
         profile = profile or settings.profile
+        baseline = load_baseline(profile, checks, folder=place.profiles)
+        is_own = profile == settings.profile
         means = runs.Means(
             store=store,
             checks=checks,
-            baseline=load_baseline(profile, checks, folder=place.profiles),
+            baseline=baseline,
+            waivers=waivers,
+            standing={rule.check.id for rule in baseline.rules} if is_own else (),
             anchors=place.load_anchors(),
             feeds=place.feeds,
             scope=scope,

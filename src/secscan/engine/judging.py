@@ -6,7 +6,18 @@ from typing import Any
 from secscan.baseline import Baseline
 from secscan.engine.holding import held_backups
 from secscan.evaluation import judge_host
-from secscan.model import Evidence, Finding, GroupScore, HostScore, Inventory, Judgement, Stamp
+from secscan.history.waivers import Waiving
+from secscan.model import (
+    Adjusted,
+    Evidence,
+    Finding,
+    GroupScore,
+    HostScore,
+    Inventory,
+    Judgement,
+    Outcome,
+    Stamp,
+)
 from secscan.reference import HeldBackups
 from secscan.scoring import score_agency, score_group, score_host
 
@@ -38,15 +49,12 @@ def judge_fleet(
     findings: dict[str, tuple[Finding, ...]] = {}
     scores: dict[str, HostScore] = {}
     for host_id, seen in _of_every_host(owner, evidence):
+        host, agency_of_it = inventory.hosts[host_id], inventory.agencies[owner[host_id]]
+        held_to = baseline.for_host(host, agency_of_it.tier)
         findings[host_id] = judge_host(
-            inventory.hosts[host_id],
-            seen,
-            baseline=baseline,
-            agency=inventory.agencies[owner[host_id]],
-            references=references,
-            at=stamp.at,
+            host, seen, baseline=held_to, agency=agency_of_it, references=references, at=stamp.at
         )
-        scores[host_id] = score_host(host_id, findings[host_id], baseline)
+        scores[host_id] = score_host(host_id, findings[host_id], held_to)
     agencies: dict[str, GroupScore] = {}
     for agency in sorted(inventory.agencies):
         own = [scores[host] for host in sorted(scores) if owner[host] == agency]
@@ -66,6 +74,38 @@ def judge_fleet(
         },
         whole=score_group(WHOLE, list(agencies.values()), baseline),
     )
+
+
+def adjust_fleet(
+    judgement: Judgement, inventory: Inventory, baseline: Baseline, waiving: Waiving
+) -> Adjusted | None:
+    """The scores with what is waived left out, of the hosts that have any and of all groups that these are in.
+
+    None where nothing is waived. The judgement's own scores are not looked at twice, and never changed.
+    """
+    lifts = waiving.lifts
+    owner = {host: group.id for group in judgement.agencies.values() for host in group.members}
+    hosts: dict[str, HostScore] = {}
+    for id in sorted(judgement.findings):
+        failing = [f.id for f in judgement.findings[id] if f.outcome is Outcome.FAIL] if lifts else []
+        waived = {finding: lifts[finding] for finding in failing if finding in lifts}
+        if waived:
+            held_to = baseline.for_host(inventory.hosts[id], inventory.agencies[owner[id]].tier)
+            hosts[id] = score_host(id, judgement.findings[id], held_to, waived)
+    if not hosts:
+        return None
+    agencies: dict[str, GroupScore] = {}
+    for id in sorted({owner[host] for host in hosts}):
+        own = [hosts.get(host, judgement.hosts[host]) for host in judgement.agencies[id].members]
+        criticality = {score.host: inventory.hosts[score.host].criticality for score in own}
+        agencies[id] = score_agency(id, own, criticality, baseline)
+    every = {**judgement.agencies, **agencies}
+    tiers = {
+        tier: score_group(tier, [every[id] for id in group.members], baseline)
+        for tier, group in judgement.tiers.items()
+        if agencies.keys() & set(group.members)
+    }
+    return Adjusted(hosts, agencies, tiers, score_group(judgement.whole.id, list(every.values()), baseline))
 
 
 def _of_every_host(

@@ -1,7 +1,7 @@
 """One run: plan, collect, record, judge, score. What was recorded stays, whatever ends a run."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,16 +10,17 @@ import msgspec
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine import holding
-from secscan.engine.judging import judge_fleet
+from secscan.engine.judging import adjust_fleet, judge_fleet
 from secscan.engine.looking import Progress, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
 from secscan.engine.references import references, releases_in
 from secscan.engine.stamping import stamp
 from secscan.evaluation import services
 from secscan.facts import BUILT_IN, Facts, SystemFacts
-from secscan.history import settle
+from secscan.history import retire, settle
+from secscan.history.waivers import Place, mark_waived, weigh
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
-from secscan.model import Evidence, Host, Inventory, Judgement, Record
+from secscan.model import Evidence, Finding, Host, Inventory, Judgement, Record, Waiver
 from secscan.reference import HeldBackups
 from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
@@ -59,6 +60,10 @@ class Means:
     #: The database of imported reference data.
     feeds: Path | None = None
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
+    #: Checks whose findings are kept; those of any other are retired. Empty: all checks there are. A run under a
+    #: profile other than the workspace's own must not give up what only that one judges.
+    standing: Collection[str] = ()
+    waivers: Sequence[Waiver] = ()
 
 
 def begin(inventory: Inventory, hosts: Sequence[Host], settings: CollectionSettings, means: Means) -> int:
@@ -158,10 +163,31 @@ def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judg
     )
     before = means.store.lifecycles()
     findings = [finding for of_host in judgement.findings.values() for finding in of_host]
-    after = settle(before, findings, at)
+    there = set(owned)
+    standing = means.standing or means.checks.keys()
+    after = retire(
+        settle(before, findings, at), at, stands=lambda host, check: host in there and check in standing
+    )
+    waiving = weigh(
+        means.waivers, findings, places(inventory, at), accepted=means.store.accepted(), day=at.date()
+    )
+    after = mark_waived(after, waiving, at)
+    judgement = replace(judgement, adjusted=adjust_fleet(judgement, inventory, means.baseline, waiving))
     changed = {id: life for id, life in after.items() if before.get(id) != life}
-    means.store.save_judgement(run, judgement, changed)
+    means.store.save_judgement(run, judgement, changed, waiving.accepted)
     return judgement
+
+
+def places(inventory: Inventory, at: datetime) -> Callable[[Finding], Place]:
+    """Where a finding is on the day of ``at``, for the patterns of waivers."""
+    owner = {m.host: m.agency for m in inventory.memberships if m.covers(at.date())}
+
+    def place_of(finding: Finding) -> Place:
+        host = finding.subject.host or ""
+        role = inventory.hosts[host].role if host in inventory.hosts else ""
+        return Place(owner.get(host, finding.subject.id), role)
+
+    return place_of
 
 
 def _known(

@@ -442,7 +442,7 @@ class IndexView:
 
 def agency_view(data: AgencyData) -> AgencyView:
     """The scorecard of one agency."""
-    rules = {rule.check.id: rule.domain for rule in data.baseline.rules}
+    rules = data.baseline.domain_of()
     domain_of = {f.check: rules.get(f.check, f.check.partition(".")[0]) for f in data.findings}
     anchors = {host.id: f"h{number}" for number, host in enumerate(data.hosts, start=1)}
     used: set[str] = set()

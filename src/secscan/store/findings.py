@@ -182,6 +182,21 @@ def read_findings(
     }
 
 
+def read_findings_of(connection: Connection, judged: Row[Any], numbers: Iterable[int]) -> dict[str, Finding]:
+    """What a judgement said of the findings of these numbers, by id; those it did not name are left out.
+
+    ``observed_at`` is when the present state was first seen: when it was looked at again is not asked for.
+    """
+    found: dict[str, Finding] = {}
+    for some in chunks(numbers):
+        of_some = _findings().where(tables.finding.c.id.in_(some), holds(tables.finding_state, judged.id))
+        rows = connection.execute(of_some).all()
+        read = _Reading(connection, judged, rows, with_looks=False)
+        for finding in map(read.finding, rows):
+            found[finding.id] = finding
+    return found
+
+
 def read_finding(connection: Connection, id: str) -> Finding | None:
     """What was last said of a finding, be it by an older judgement; None where none ever named it."""
     s, j = tables.finding_state, tables.judgement
@@ -220,10 +235,13 @@ def _findings() -> Select[Any]:
 class _Reading:
     """What the rows of some hosts share: texts, and when each of their targets was last looked at."""
 
-    def __init__(self, connection: Connection, judged: Row[Any], rows: Sequence[Row[Any]]) -> None:
+    def __init__(
+        self, connection: Connection, judged: Row[Any], rows: Sequence[Row[Any]], *, with_looks: bool = True
+    ) -> None:
         self._judgement = judged.id
         self._texts = phrase_texts(connection, {id for row in rows for id in (row.check, row.template)})
-        self._looked_at = last_attempts(connection, sorted({row.host for row in rows}), judged.at)
+        hosts = sorted({row.host for row in rows}) if with_looks else []
+        self._looked_at = last_attempts(connection, hosts, judged.at) if hosts else {}
         self._newest_look = lru_cache(maxsize=None)(self._find_newest_look)
 
     def finding(self, row: Sequence[Any]) -> Finding:

@@ -17,12 +17,18 @@ from secscan.store.findings import (
     read_findings,
     save_findings,
 )
-from secscan.store.lifecycles import save_lives
+from secscan.store.lifecycles import save_accepted, save_lives
 from secscan.store.numbering import chunks, find_run
 from secscan.store.scores import read_scores, save_scores
 
 
-def save(connection: Connection, run: int, judgement: Judgement, lives: Mapping[str, Lifecycle]) -> None:
+def save(
+    connection: Connection,
+    run: int,
+    judgement: Judgement,
+    lives: Mapping[str, Lifecycle],
+    accepted: Mapping[tuple[str, str], str],
+) -> None:
     """All of a judgement, which becomes the newest. What it leaves out (a host that is gone) is no longer current.
 
     Raises ValueError on a judgement that is not this run's, or names a finding twice.
@@ -47,7 +53,8 @@ def save(connection: Connection, run: int, judgement: Judgement, lives: Mapping[
     number = connection.execute(added).scalar_one()
     save_scores(connection, number, judgement)
     save_findings(connection, number, judgement.findings)
-    save_lives(connection, lives)
+    save_lives(connection, number, lives)
+    save_accepted(connection, accepted)
 
 
 def read_judgement(connection: Connection, judged: Row[Any]) -> Judgement:
@@ -56,7 +63,15 @@ def read_judgement(connection: Connection, judged: Row[Any]) -> Judgement:
     findings: dict[str, tuple[Finding, ...]] = dict.fromkeys(scores.hosts, ())
     for some in chunks(hosts_with_findings(connection), HOSTS_AT_ONCE):
         findings |= read_findings(connection, judged, some, FindingFilter())
-    return Judgement(scores.stamp, findings, scores.hosts, scores.agencies, scores.tiers, scores.whole)
+    return Judgement(
+        stamp=scores.stamp,
+        findings=findings,
+        hosts=scores.hosts,
+        agencies=scores.agencies,
+        tiers=scores.tiers,
+        whole=scores.whole,
+        adjusted=scores.adjusted,
+    )
 
 
 def judgement_of(connection: Connection, run: int) -> Row[Any]:

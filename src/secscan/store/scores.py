@@ -10,11 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from secscan.language import _
-from secscan.model import Coverage, GroupScore, HostScore, Judgement, Range, Stamp
+from secscan.model import Adjusted, Coverage, GroupScore, HostScore, Judgement, Range, Stamp
 from secscan.store import tables
 from secscan.store.errors import StoreError
 from secscan.store.intervals import close, holds
 from secscan.store.numbering import insert_all
+
+#: Opens the level of a score in which waived rules are left out.
+ADJUSTED = "adjusted-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Scores:
     agencies: Mapping[str, GroupScore]
     tiers: Mapping[str, GroupScore]
     whole: GroupScore
+    adjusted: Adjusted | None = None
 
 
 def save_scores(connection: Connection, judgement: int, scores: Judgement) -> None:
@@ -46,9 +50,15 @@ def save_scores(connection: Connection, judgement: int, scores: Judgement) -> No
 
 
 def _score_rows(scores: Judgement) -> Iterator[dict[str, Any]]:
+    yield from _rows_of(scores, "")
+    if scores.adjusted is not None:
+        yield from _rows_of(scores.adjusted, ADJUSTED)
+
+
+def _rows_of(scores: Judgement | Adjusted, kind: str) -> Iterator[dict[str, Any]]:
     for host in scores.hosts.values():
         yield {
-            **_common("host", host.host, host.range, host),
+            **_common(kind + "host", host.host, host.range, host),
             "caps": list(host.caps),
             "grade": None,
             "meets_baseline": None,
@@ -61,7 +71,7 @@ def _score_rows(scores: Judgement) -> Iterator[dict[str, Any]]:
     ):
         for group in groups:
             yield {
-                **_common(level, group.id, group.range, group),
+                **_common(kind + level, group.id, group.range, group),
                 "caps": None,
                 "grade": group.grade,
                 "meets_baseline": group.meets_baseline,
@@ -80,20 +90,28 @@ def _common(level: str, subject: str, range: Range | None, score: HostScore | Gr
         # A list: domains are shown in the order the profile gives them.
         "domains": [[name, str(part.verified), str(part.possible)] for name, part in score.domains.items()],
         "critical": score.critical,
+        "waived": score.waived or None,
     }
 
 
 def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
     s = tables.score
-    hosts: dict[str, HostScore] = {}
-    groups: dict[str, dict[str, GroupScore]] = {"agency": {}, "tier": {}, "whole": {}}
+    hosts: dict[str, dict[str, HostScore]] = {"": {}, ADJUSTED: {}}
+    groups: dict[str, dict[str, GroupScore]] = {}
     for row in connection.execute(select(s).where(holds(s, judged.id)).order_by(s.c.subject)):
-        if row.level == "host":
-            hosts[row.subject] = _host_score(row)
+        kind = ADJUSTED if row.level.startswith(ADJUSTED) else ""
+        if row.level == kind + "host":
+            hosts[kind][row.subject] = _host_score(row)
         else:
-            groups[row.level][row.subject] = _group_score(row)
-    (whole,) = groups["whole"].values()
-    return Scores(_stamp(judged), hosts, groups["agency"], groups["tier"], whole)
+            groups.setdefault(row.level, {})[row.subject] = _group_score(row)
+
+    def of(kind: str) -> dict[str, Any]:
+        (whole,) = groups[kind + "whole"].values()
+        agencies, tiers = groups.get(kind + "agency", {}), groups.get(kind + "tier", {})
+        return {"hosts": hosts[kind], "agencies": agencies, "tiers": tiers, "whole": whole}
+
+    adjusted = Adjusted(**of(ADJUSTED)) if ADJUSTED + "whole" in groups else None
+    return Scores(stamp=_stamp(judged), adjusted=adjusted, **of(""))
 
 
 def hosts_of_agency(connection: Connection, judged: Row[Any], agency: str) -> list[str]:
@@ -134,6 +152,7 @@ def _host_score(row: Row[Any]) -> HostScore:
         domains=_domains(row.domains),
         caps=tuple(row.caps),
         critical=row.critical,
+        waived=row.waived or Fraction(0),
     )
 
 
@@ -147,6 +166,7 @@ def _group_score(row: Row[Any]) -> GroupScore:
         domains=_domains(row.domains),
         members=tuple(row.members),
         critical=row.critical,
+        waived=row.waived or Fraction(0),
     )
 
 

@@ -10,8 +10,19 @@ from sqlalchemy import Connection, Row
 
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
+from secscan.history.difference import Moment
 from secscan.model import Evidence, Finding, Judgement, Outcome, Record
-from secscan.store import checking, evidence, findings, judgements, lifecycles, recording, revisions, runs
+from secscan.store import (
+    checking,
+    evidence,
+    findings,
+    judgements,
+    lifecycles,
+    moments,
+    recording,
+    revisions,
+    runs,
+)
 from secscan.store.database import Database
 from secscan.store.findings import FindingFilter
 from secscan.store.numbering import chunks
@@ -135,14 +146,21 @@ class Store:
 
     # --- What was judged ---
 
-    def save_judgement(self, run: int, judgement: Judgement, lives: Mapping[str, Lifecycle]) -> None:
+    def save_judgement(
+        self,
+        run: int,
+        judgement: Judgement,
+        lives: Mapping[str, Lifecycle],
+        accepted: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
         """All of a judgement: hosts that it leaves out have no findings and no score from here on.
 
-        ``lives``, by finding id, may be only those that changed. Raises ValueError on a judgement that is
+        ``lives``, by finding id, may be only those that changed; ``accepted`` is as ``accepted()`` gives it, and what
+        is known already need not be named. Raises ValueError on a judgement that is
         stamped with another run, or names a finding twice.
         """
         with self._database.writing() as connection:
-            judgements.save(connection, run, judgement, lives)
+            judgements.save(connection, run, judgement, lives, accepted or {})
 
     def findings(
         self,
@@ -187,6 +205,29 @@ class Store:
         """The lives of the findings of these hosts, or of all, by finding id."""
         with self._database.reading() as connection:
             return lifecycles.read_lives(connection, hosts)
+
+    def moments(
+        self, before: int, after: int, *, hosts: Collection[str] | None = None
+    ) -> tuple[Moment, Moment]:
+        """What the newest judgements of two runs, and the lives after them, say of all that changed in between.
+
+        Every finding that ever failed and changed is in them, and maybe some that did not; ``hosts`` leaves out
+        those of other hosts. Raises StoreError where a run was not judged, and where ``after`` was judged first.
+        """
+        with self._database.reading() as connection:
+            return moments.read_moments(
+                connection, _judged(connection, before), _judged(connection, after), hosts
+            )
+
+    def members(self, run: int | None, agency: str) -> list[str]:
+        """The agency's own hosts when it was judged. Raises StoreError on an agency that was not."""
+        with self._database.reading() as connection:
+            return hosts_of_agency(connection, _judged(connection, run), agency)
+
+    def accepted(self) -> dict[tuple[str, str], str]:
+        """What each failure looked like when a waiver first covered it, by the waiver's key and the finding."""
+        with self._database.reading() as connection:
+            return lifecycles.read_accepted(connection)
 
     def scores(self, run: int | None = None) -> Scores:
         """The scores of a run's newest judgement, by default of the newest finished and judged run."""

@@ -203,7 +203,7 @@ class FindingStateRow(Stored, table=True):
     """What a finding was from the judgement ``since`` until before the judgement ``until`` (null: still)."""
 
     __tablename__ = "finding_state"
-    __table_args__ = (CLUSTERED,)
+    __table_args__ = (Index("ix_finding_state_since", "since"), CLUSTERED)
 
     finding: int = Field(foreign_key="finding.id", primary_key=True)
     since: int = Field(foreign_key="judgement.id", primary_key=True)
@@ -219,7 +219,7 @@ class FindingStateRow(Stored, table=True):
 
 
 class LifecycleRow(Stored, table=True):
-    """The life of a finding that has failed at least once."""
+    """The life of a finding that has failed at least once, as it stands now."""
 
     __tablename__ = "lifecycle"
 
@@ -230,11 +230,46 @@ class LifecycleRow(Stored, table=True):
     first_seen: datetime = Field(sa_type=Instant)
     resolved_at: datetime | None = Field(default=None, sa_type=Instant)
     reopened: int
+    last_seen: datetime = Field(sa_type=Instant)
+    opened_at: datetime = Field(sa_type=Instant)
+    severity: int = Field(sa_type=SmallInteger)
+    waiver: str = Field(sa_type=Text)
+
+
+class LifeChangeRow(Stored, table=True):
+    """How a life stood from a judgement on, until the next change of it: what it was at any time before now.
+
+    When it was last seen is no change: that would be a row for every failure and every run.
+    """
+
+    __tablename__ = "life_change"
+    __table_args__ = (Index("ix_life_change_judgement", "judgement"), CLUSTERED)
+
+    finding: int = Field(foreign_key="finding.id", primary_key=True)
+    judgement: int = Field(foreign_key="judgement.id", primary_key=True)
+    state: str = Field(sa_type=Text)
+    resolved_at: datetime | None = Field(default=None, sa_type=Instant)
+    reopened: int
+    opened_at: datetime = Field(sa_type=Instant)
+    severity: int = Field(sa_type=SmallInteger)
+    waiver: str = Field(sa_type=Text)
+
+
+class WaivedRow(Stored, table=True):
+    """What a failure looked like when a waiver first covered it. ``waiver`` is the waiver's key."""
+
+    __tablename__ = "waived"
+    __table_args__ = (CLUSTERED,)
+
+    waiver: str = Field(primary_key=True, sa_type=Text)
+    finding: str = Field(primary_key=True, sa_type=Text)
+    evidence: str = Field(sa_type=Text)
 
 
 class ScoreRow(Stored, table=True):
     """A score from the judgement ``since`` until before ``until``. ``level``: host, agency, tier or whole.
 
+    Adjusted scores have levels of their own, such as ``adjusted-host``, and are there where anything is waived.
     ``caps`` is a host's, ``grade``, ``meets_baseline`` and ``members`` are a group's.
     """
 
@@ -255,6 +290,7 @@ class ScoreRow(Stored, table=True):
     grade: str | None = Field(default=None, sa_type=Text)
     meets_baseline: bool | None = Field(default=None)
     members: Any = Field(default=None, sa_type=Json, nullable=True)
+    waived: Fraction | None = Field(default=None, sa_type=Exact)
 
 
 def _table(row: type[Stored]) -> Table:
@@ -276,4 +312,6 @@ judgement = _table(JudgementRow)
 finding = _table(FindingRow)
 finding_state = _table(FindingStateRow)
 lifecycle = _table(LifecycleRow)
+life_change = _table(LifeChangeRow)
+waived = _table(WaivedRow)
 score = _table(ScoreRow)

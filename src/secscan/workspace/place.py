@@ -1,16 +1,18 @@
 """Where the parts of a workspace lie, and how to read them."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from secscan.inventory import load_inventory
 from secscan.language import _
-from secscan.model import Inventory
+from secscan.model import Inventory, Waiver
 from secscan.scope import Scope, load_scope
 from secscan.toml_source import shown_path
 from secscan.workspace.anchors import load_anchors
 from secscan.workspace.settings import Settings, load_settings
+from secscan.workspace.waivers import add_waiver, load_waivers
 
 SETTINGS = "secscan.toml"
 
@@ -32,6 +34,10 @@ class Workspace:
     @property
     def scope(self) -> Path:
         return self.folder / "scope.toml"
+
+    @property
+    def waivers(self) -> Path:
+        return self.folder / "waivers.toml"
 
     @property
     def inventory(self) -> Path:
@@ -77,6 +83,12 @@ class Workspace:
 
     def load_inventory(self) -> Inventory:
         return load_inventory(self.inventory)
+
+    def load_waivers(self, today: date) -> tuple[Waiver, ...]:
+        return load_waivers(self.waivers, today=today)
+
+    def add_waiver(self, waiver: Waiver, today: date) -> None:
+        add_waiver(self.waivers, waiver, today=today)
 
     def load_anchors(self) -> tuple[bytes, ...]:
         """The certificates in ``ca/*.pem``, DER: private authorities that paths may end in."""

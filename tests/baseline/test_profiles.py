@@ -1,151 +1,18 @@
 """Profiles: what they say, what they inherit, what is refused and where, and what the hash covers."""
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from pydantic import Field, model_validator
 
-from secscan.baseline import Baseline, available_profiles, load_baseline
-from secscan.check import Check, Limits, Verdict, check, passed
-from secscan.facts import PortFacts, TlsFacts
-from secscan.model import Level, Observation, Severity
+from secscan.baseline import Deadlines, available_profiles, load_baseline
+from secscan.model import Level, Severity
 from secscan.registry import find_checks
 from secscan.toml_source import ConfigurationError
-
-
-class DaysLimits(Limits):
-    days: int = Field(default=30, ge=1, le=90)
-    early: int = Field(default=7, ge=0)
-    ports: frozenset[int] = frozenset({1, 2})
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "DaysLimits":
-        if self.early > self.days:
-            raise ValueError("early is after days")
-        return self
-
-
-class PortLimits(Limits):
-    shared: int = 5
-    ports: frozenset[int] = frozenset({7, 9})
-
-
-@check("tls.days", severity=Severity.HIGH)
-def days(seen: Observation[TlsFacts], limits: DaysLimits) -> Iterator[Verdict]:
-    """It is.
-
-    Why: Test.
-
-    Fix: Test.
-    """
-    yield passed("It is.")
-
-
-@check("tls.plain", severity=Severity.LOW)
-def plain(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
-    """It is.
-
-    Why: Test.
-
-    Fix: Test.
-    """
-    yield passed("It is.")
-
-
-@check("port.one", severity=Severity.MEDIUM)
-def one(seen: Observation[PortFacts], limits: PortLimits) -> Iterator[Verdict]:
-    """It is.
-
-    Why: Test.
-
-    Fix: Test.
-    """
-    yield passed("It is.")
-
-
-@check("port.two", severity=Severity.MEDIUM)
-def two(seen: Observation[PortFacts], limits: PortLimits) -> Iterator[Verdict]:
-    """It is.
-
-    Why: Test.
-
-    Fix: Test.
-    """
-    yield passed("It is.")
-
-
-CHECKS: dict[str, Check] = {c.id: c for c in (days, one, plain, two)}
-
-SCORING = """
-[scoring]
-meets = 80
-mean_share_percent = 70
-worst_divisor = 10
-worst_most = 10
-enough_coverage_percent = 70
-weights = { critical = 10, high = 7.5, medium = 5, low = 2.5, info = 0 }
-caps = { critical = 39, high = 69 }
-grades = { A = 90, B = 80, C = 70, D = 40, F = 0 }
-"""
-
-HOUSE = (
-    """
-name = "house"
-titles = { en = "House", vi = "Nhà" }
-carry_days = 14
-tls_ports = [443, 8443]
-[domains.tls]
-weight = 2
-rules = ["tls.*"]
-[domains.ports]
-weight = 1
-rules = ["port.one", "port.two"]
-[rules."tls.days"]
-days = 20
-"""
-    + SCORING
-)
-
-Load = Callable[..., Baseline]
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    """Writes the profile ``house`` and those given by name, and loads the last."""
-
-    def write_and_load(house: str = HOUSE, **profiles: str) -> Baseline:
-        for name, text in {"house": house, **profiles}.items():
-            (tmp_path / f"{name.replace('_', '-')}.toml").write_text(text, encoding="utf-8")
-        name = [*profiles, "house"][0 if profiles else -1].replace("_", "-")
-        return load_baseline(name, CHECKS, folder=tmp_path)
-
-    return write_and_load
-
-
-@pytest.fixture
-def mistakes(load: Load) -> Callable[..., list[str]]:
-    """What is wrong with the profiles, each mistake as it is shown, without the folder."""
-
-    def complain(house: str = HOUSE, **profiles: str) -> list[str]:
-        with pytest.raises(ConfigurationError) as caught:
-            load(house, **profiles)
-        return [str(m).rpartition("/")[2] for m in caught.value.mistakes]
-
-    return complain
-
-
-def child(*lines: str, name: str = "child", extends: str = "house") -> str:
-    head = f'name = "{name}"\nextends = "{extends}"\ntitles.en = "Child"\n'
-    return head + "\n".join(lines)
-
-
-def limits_of(baseline: Baseline, id: str) -> Limits | None:
-    return next(rule.limits for rule in baseline.rules if rule.check.id == id)
-
+from tests.baseline.house import CHECKS, HOUSE, Complain, DaysLimits, Load, PortLimits, child, limits_of
 
 # --- What a profile says ------------------------------------------------------------------------------
 
@@ -328,6 +195,72 @@ class TestCaps:
         assert (rule.check.id, rule.cap) == ("patch.known-exploited", 20)
 
 
+DEADLINES = "[deadlines]\nknown_exploited = 7\ncritical = 15\nmedium = 90\n"
+
+
+class TestDeadlines:
+    @pytest.mark.parametrize(
+        ("severity", "expected"),
+        [
+            (Severity.CRITICAL, timedelta(days=15)),
+            (Severity.HIGH, None),
+            (Severity.MEDIUM, timedelta(days=90)),
+            (Severity.INFO, None),
+        ],
+    )
+    def test_each_severity_has_its_own_or_none(
+        self, load: Load, severity: Severity, expected: timedelta | None
+    ) -> None:
+        assert load(HOUSE + DEADLINES).time_to_fix("tls.plain", severity) == expected
+
+    def test_none_need_be_given(self, load: Load) -> None:
+        assert load().deadlines == Deadlines()
+
+    def test_a_profile_overrides_one_alone(self, load: Load) -> None:
+        baseline = load(HOUSE + DEADLINES, child=child("deadlines.critical = 3"))
+        assert baseline.deadlines.by_severity == {
+            Severity.CRITICAL: timedelta(days=3),
+            Severity.MEDIUM: timedelta(days=90),
+        }
+
+    @pytest.mark.parametrize(
+        ("rule", "severity", "days"),
+        [
+            ("tls.days", Severity.MEDIUM, 7),
+            ("tls.days", Severity.HIGH, 7),
+            ("tls.days", Severity.LOW, None),
+            ("tls.plain", Severity.MEDIUM, 90),
+        ],
+    )
+    def test_what_is_known_to_be_exploited_has_its_own_at_the_rules_full_severity(
+        self, load: Load, rule: str, severity: Severity, days: int | None
+    ) -> None:
+        text = HOUSE.replace("days = 20", 'days = 20\nseverity = "medium"\nknown_exploited = true')
+        expected = timedelta(days=days) if days else None
+        assert load(text + DEADLINES).time_to_fix(rule, severity) == expected
+
+    def test_where_none_is_given_for_it_that_of_its_severity_holds(self, load: Load) -> None:
+        text = HOUSE.replace("days = 20", "known_exploited = true") + "[deadlines]\nhigh = 30"
+        assert load(text).time_to_fix("tls.days", Severity.HIGH) == timedelta(days=30)
+
+    @pytest.mark.parametrize("name", ["network", "baseline"])
+    def test_the_built_in_ones_are_those_of_the_design(self, name: str) -> None:
+        deadlines = load_baseline(name, find_checks()).deadlines
+        assert deadlines == Deadlines(
+            by_severity={
+                Severity.CRITICAL: timedelta(days=15),
+                Severity.HIGH: timedelta(days=30),
+                Severity.MEDIUM: timedelta(days=90),
+                Severity.LOW: timedelta(days=180),
+            },
+            known_exploited=timedelta(days=7),
+        )
+
+    def test_what_is_known_to_be_exploited_is_due_in_a_week(self) -> None:
+        baseline = load_baseline("baseline", find_checks())
+        assert baseline.time_to_fix("patch.known-exploited", Severity.CRITICAL) == timedelta(days=7)
+
+
 # --- What is refused, and where -----------------------------------------------------------------------
 
 
@@ -364,6 +297,13 @@ class TestMistakes:
                 "scoring.worst_divisor = 0",
                 "4: scoring.worst_divisor: 0 does not fit here; expected 1 or more",
             ),
+            ("deadlines.high = 0", "4: deadlines.high: 0 does not fit here; expected 1 or more"),
+            ("deadlines.low = 3651", "4: deadlines.low: 3651 does not fit here; expected 3650 or less"),
+            ("deadlines.hihg = 3", "4: deadlines.hihg: unknown key; did you mean 'high'?"),
+            (
+                "deadlines.medium = 1.5",
+                "4: deadlines.medium: 1.5 does not fit here; expected a whole number",
+            ),
             ("scoring.grades.F = 1", "4: scoring.grades: no grade begins at 0; every score must have one"),
             ("scoring.grades.E = 40", "4: scoring.grades: two grades begin at the same score"),
             (
@@ -393,7 +333,8 @@ class TestMistakes:
             ),
             (
                 '[rules."tls.plain"]\nquite_different = 3',
-                '5: rules."tls.plain".quite_different: unknown key; the keys known here are cap, enabled, severity',
+                '5: rules."tls.plain".quite_different: unknown key; the keys known here are cap, enabled, '
+                "known_exploited, severity",
             ),
             (
                 '[rules."tls.days"]\ndays = 91',
@@ -424,21 +365,19 @@ class TestMistakes:
         ],
     )
     def test_a_mistake_is_named_with_line_and_key(
-        self, mistakes: Callable[..., list[str]], lines: str, expected: str
+        self, mistakes: Complain, lines: str, expected: str
     ) -> None:
         assert mistakes(child=child(lines)) == [f"child.toml:{expected}"]
 
-    def test_limits_that_do_not_go_together_are_named_at_their_rule(
-        self, mistakes: Callable[..., list[str]]
-    ) -> None:
+    def test_limits_that_do_not_go_together_are_named_at_their_rule(self, mistakes: Complain) -> None:
         said = mistakes(child=child('[rules."tls.days"]', "early = 21"))
         assert said == ['child.toml:4: rules."tls.days": early is after days']
 
-    def test_a_mistake_of_the_parents_is_named_in_its_file(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_a_mistake_of_the_parents_is_named_in_its_file(self, mistakes: Complain) -> None:
         said = mistakes(HOUSE.replace("days = 20", "days = 91"), child=child())
         assert said == ['house.toml:13: rules."tls.days".days: 91 does not fit here; expected 90 or less']
 
-    def test_every_mistake_of_every_file_is_named(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_every_mistake_of_every_file_is_named(self, mistakes: Complain) -> None:
         house = HOUSE.replace("days = 20", "das = 20").replace("weight = 2", "weight = 0")
         said = mistakes(
             house, child=child("carry_days = -1", '[rules."tls.nothing"]', '[rules."port.one"]', "x = 1")
@@ -460,46 +399,44 @@ class TestMistakes:
             ("weight = 2", "domains.tls.weight"),
         ],
     )
-    def test_what_must_be_given_somewhere_is_missed(
-        self, mistakes: Callable[..., list[str]], line: str, key: str
-    ) -> None:
+    def test_what_must_be_given_somewhere_is_missed(self, mistakes: Complain, line: str, key: str) -> None:
         assert [m.split(": ", 1)[1] for m in mistakes(HOUSE.replace(line, ""))] == [
             f"{key}: is missing; it must be given"
         ]
 
-    def test_an_english_title_is_needed(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_an_english_title_is_needed(self, mistakes: Complain) -> None:
         said = mistakes(HOUSE.replace('en = "House", ', ""))
         assert said == ["house.toml:3: titles.en: is missing; other languages fall back on it"]
 
-    def test_a_profile_without_any_rule_is_refused(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_a_profile_without_any_rule_is_refused(self, mistakes: Complain) -> None:
         said = mistakes(
             child=child('[rules."tls.*"]', "enabled = false", '[rules."port.*"]', "enabled = false")
         )
         assert said == ["house.toml:6: domains: no rule counts in any domain"]
 
-    def test_the_name_is_the_files(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_the_name_is_the_files(self, mistakes: Complain) -> None:
         said = mistakes(child=child(name="chlid"))
         assert said == ['child.toml:1: name: "chlid" is not the name of the file, "child"']
 
-    def test_a_name_is_a_slug(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_a_name_is_a_slug(self, mistakes: Complain) -> None:
         said = mistakes(**{"Our own": child(name="Our own")})
         assert said == ["Our own.toml: name the file with lower-case letters, digits and hyphens"]
 
-    def test_an_unknown_parent_is_named_with_the_nearest(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_an_unknown_parent_is_named_with_the_nearest(self, mistakes: Complain) -> None:
         said = mistakes(child=child(extends="huose"))
         assert said == ["child.toml:2: extends: there is no profile \"huose\"; did you mean 'house'?"]
 
-    def test_a_parent_that_is_no_name_is_refused(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_a_parent_that_is_no_name_is_refused(self, mistakes: Complain) -> None:
         said = mistakes(child=child().replace('extends = "house"', "extends = 3"))
         assert said == [
             "child.toml:2: extends: 3 does not fit here; expected the name of a profile, in quotes"
         ]
 
-    def test_a_profile_cannot_extend_itself(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_a_profile_cannot_extend_itself(self, mistakes: Complain) -> None:
         said = mistakes(child=child(extends="child"))
         assert said == ["child.toml:2: extends: a profile can't extend itself: child > child"]
 
-    def test_a_cycle_is_shown(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_a_cycle_is_shown(self, mistakes: Complain) -> None:
         said = mistakes(
             a=child(name="a", extends="b"), b=child(name="b", extends="c"), c=child(name="c", extends="b")
         )
@@ -515,7 +452,7 @@ class TestMistakes:
         with pytest.raises(ConfigurationError, match=r"none\.toml: there is no such file"):
             load_baseline(str(tmp_path / "none.toml"), CHECKS)
 
-    def test_what_is_not_toml_is_refused(self, mistakes: Callable[..., list[str]]) -> None:
+    def test_what_is_not_toml_is_refused(self, mistakes: Complain) -> None:
         assert mistakes("name = ")[0].startswith("house.toml:1: is not TOML")
 
     @pytest.mark.parametrize(
@@ -580,6 +517,9 @@ class TestHash:
             "scoring.worst_divisor = 11",
             "scoring.worst_most = 11",
             "scoring.enough_coverage_percent = 71",
+            "deadlines.high = 31",
+            "deadlines.known_exploited = 3",
+            '[rules."tls.plain"]\nknown_exploited = true',
         ],
     )
     def test_whatever_can_change_a_verdict_or_a_score_counts(self, load: Load, lines: str) -> None:
@@ -595,7 +535,7 @@ class TestBuiltIn:
 
     def test_an_operators_own_are_listed_beside_them(self, tmp_path: Path) -> None:
         (tmp_path / "own.toml").write_text(child(name="own"))
-        assert list(available_profiles(tmp_path)) == ["baseline", "network", "own"]
+        assert available_profiles(tmp_path).keys() - available_profiles().keys() == {"own"}
 
     def test_a_folder_that_is_not_there_has_none(self, tmp_path: Path) -> None:
         assert available_profiles(tmp_path / "none") == available_profiles()

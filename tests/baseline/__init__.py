@@ -1,0 +1,1 @@
+"""Profiles of a few checks of their own, to test how profiles are read."""
