@@ -23,17 +23,25 @@ if TYPE_CHECKING:
     "--as-of", metavar="T", help="A day (its end), an instant such as 2026-01-31T12:00, or now; default: now."
 )
 @click.option("--history", is_flag=True, help="Every finished run at its own instant, one line each.")
+@click.option(
+    "--known",
+    type=click.Choice(["then", "now"]),
+    default="then",
+    show_default=True,
+    help="Imported data as it was known at that instant, or as it is known now.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(workspace: str | None, profile: str | None, as_of: str | None, history: bool, form: str) -> None:
+def command(
+    workspace: str | None, profile: str | None, as_of: str | None, history: bool, known: str, form: str
+) -> None:
     """Judge stored facts again, by any baseline and as of any instant. Sends no packet and stores nothing.
 
-    Checks and reference data are those of today.
+    Checks are those of today. Imported data is as it was known then, unless --known now.
     """
     from secscan.baseline import load_baseline
     from secscan.cli import assessment
     from secscan.cli.parts import clock, find_all_checks, open_store, open_workspace
-    from secscan.engine.references import references
-    from secscan.engine.replay import replay
+    from secscan.engine.replay import Sources, replay
     from secscan.inventory import inventory_from_documents
     from secscan.scope import utc_now
 
@@ -42,15 +50,19 @@ def command(workspace: str | None, profile: str | None, as_of: str | None, histo
     place = open_workspace(workspace)
     checks = find_all_checks(None, place)
     baseline = load_baseline(profile or place.load_settings().profile, checks, folder=place.profiles)
-    known = references(place.load_anchors())
+    sources = Sources(place.load_anchors(), place.feeds)
+    known_now = known == "now"
     with open_store(place) as store:
         if history:
             judged = sorted((run.judged_at, run.id) for run in store.runs() if run.judged_at is not None)
-            rows = [(str(run), replay(store, at, baseline=baseline, references=known)) for at, run in judged]
+            rows = [
+                (str(run), replay(store, at, baseline=baseline, sources=sources, known_now=known_now))
+                for at, run in judged
+            ]
             _print_history(rows, clock(place), form)
             return
         at = utc_now() if as_of in (None, "now") else _instant(as_of or "", place.time_zone())
-        judgement = replay(store, at, baseline=baseline, references=known)
+        judgement = replay(store, at, baseline=baseline, sources=sources, known_now=known_now)
         inventory = inventory_from_documents(store.inventory_of(judgement.stamp.run or 0))
     shown = assessment.Shown(judgement, inventory, baseline, checks)
     if form == "json":

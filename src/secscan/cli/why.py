@@ -26,8 +26,7 @@ def command(agency: str, before: int | None, after: int | None, workspace: str |
     """
     from secscan.baseline import load_baseline
     from secscan.cli.parts import find_all_checks, open_store, open_workspace
-    from secscan.engine.references import references
-    from secscan.engine.replay import why
+    from secscan.engine.replay import Sources, why
     from secscan.report import formats
 
     place = open_workspace(workspace)
@@ -39,7 +38,7 @@ def command(agency: str, before: int | None, after: int | None, workspace: str |
             agency,
             runs,
             baseline_of=lambda name: load_baseline(name, checks, folder=place.profiles),
-            references=references(place.load_anchors()),
+            sources=Sources(place.load_anchors(), place.feeds),
         )
     if form == "json":
         from secscan.report.json_export import to_json

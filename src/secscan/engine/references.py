@@ -9,11 +9,14 @@ from typing import Any
 import certifi
 
 from secscan.check import TrustAnchors
+from secscan.engine import holding
+from secscan.engine.holding import held_backups
 from secscan.facts import Release, SystemFacts
 from secscan.feeds.references import load_references
 from secscan.feeds.support import built_in
-from secscan.model import Evidence, HostTarget
-from secscan.reference import EndOfLife
+from secscan.model import Evidence, HostTarget, Inventory
+from secscan.reference import EndOfLife, HeldBackups
+from secscan.store import Store
 
 
 def references(
@@ -32,6 +35,28 @@ def references(
     imported: Mapping[type, Any]
     imported = {EndOfLife: built_in()} if feeds is None else load_references(feeds, releases, at)
     return {TrustAnchors: _anchors(private_anchors), **imported}
+
+
+def stored_references(
+    store: Store,
+    inventory: Inventory,
+    at: datetime,
+    *,
+    anchors: Sequence[bytes],
+    feeds: Path | None,
+    known: datetime,
+) -> Mapping[type, Any]:
+    """Everything a check may ask for, to judge what was seen by ``at``.
+
+    That is what the world said as it was ``known`` then, and what hosts kept of one another's backups.
+    Raises FeedError.
+    """
+    owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
+    # Two passes over little: one host at a time is held in memory when all of its evidence is read.
+    systems = store.evidence(at, owned, kinds=[SystemFacts.kind])
+    releases = releases_in(seen for _host, seen in systems)
+    held = held_backups(inventory, store.evidence(at, owned, kinds=holding.KINDS), at.date())
+    return {**references(anchors, feeds=feeds, releases=releases, at=known), HeldBackups: held}
 
 
 def releases_in(evidence: Iterable[Evidence]) -> frozenset[Release]:

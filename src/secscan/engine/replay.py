@@ -1,17 +1,21 @@
 """Judging what is stored again: without a packet, and without a trace in the store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.engine.judging import judge_fleet
+from secscan.engine.references import stored_references
 from secscan.engine.stamping import stamp
 from secscan.evaluation import judge_host
 from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
 from secscan.inventory import inventory_from_documents
 from secscan.model import Finding, GroupScore, Inventory, Judgement, Stamp
+from secscan.scope import utc_now
 from secscan.store import Scores, Store
 
 
@@ -19,21 +23,38 @@ class ReplayError(ValueError):
     """There is nothing to judge at that instant: says when the first run began."""
 
 
-def replay(store: Store, at: datetime, *, baseline: Baseline, references: Mapping[type, Any]) -> Judgement:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where reference data is from: the workspace's own trust anchors (DER), and the database of what was imported."""
+
+    anchors: Sequence[bytes] = ()
+    feeds: Path | None = None
+
+    def of(
+        self, store: Store, inventory: Inventory, at: datetime, known: datetime | None
+    ) -> Mapping[type, Any]:
+        """To judge what was seen by ``at``, as it was ``known`` then (None: now)."""
+        return stored_references(store, inventory, at, anchors=self.anchors, feeds=self.feeds, known=known)
+
+
+def replay(
+    store: Store, at: datetime, *, baseline: Baseline, sources: Sources, known_now: bool = False
+) -> Judgement:
     """The whole inventory of that time judged by the evidence of that time, under any baseline.
 
-    ``references`` are what is known now, or what was known then: the caller's choice. Nothing is stored. Raises
-    ReplayError where no run had begun by then.
+    Advisories and the like are as they were known then, or with ``known_now`` as they are now. Nothing is stored.
+    Raises ReplayError where no run had begun by then.
     """
     run = _run_at(store, at)
     inventory = inventory_from_documents(store.inventory_of(run))
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
+    known = utc_now() if known_now else at
     return judge_fleet(
         inventory,
         store.evidence(at, owned),
         baseline=baseline,
-        references=references,
-        stamp=stamp(run=run, at=at, baseline=baseline, inventory=inventory),
+        references=sources.of(store, inventory, at, known),
+        stamp=stamp(run=run, at=at, baseline=baseline, inventory=inventory, feeds=sources.feeds, known=known),
     )
 
 
@@ -57,7 +78,7 @@ def why(
     runs: tuple[int, int],
     *,
     baseline_of: Callable[[str], Baseline],
-    references: Mapping[type, Any],
+    sources: Sources,
 ) -> Waterfall:
     """Why the agency's adjusted score (the inherent one, where nothing is waived) changed from one run to another.
 
@@ -66,7 +87,7 @@ def why(
     """
     sides = [_Side(store, agency, run, baseline_of) for run in runs]
     before, after = sides
-    rejudged = _rejudged(store, before, after, references)
+    rejudged = _rejudged(store, before, after, sources)
     told = waterfall(before.situation, after.situation, rejudged, start=before.inherent, end=after.inherent)
     waived = (after.adjusted - after.inherent) - (before.adjusted - before.inherent)
     parts = {**told.parts, Cause.WAIVERS: told.parts[Cause.WAIVERS] + waived}
@@ -103,12 +124,16 @@ class _Side:
         return self.baseline.for_host(self.inventory.hosts[host], self.agency.tier)
 
 
-def _rejudged(store: Store, before: _Side, after: _Side, references: Mapping[type, Any]) -> Rejudged:
-    """The earlier evidence of hosts that are on both sides. Reference data is what it is now, on either side."""
+def _rejudged(store: Store, before: _Side, after: _Side, sources: Sources) -> Rejudged:
+    """The earlier evidence of hosts that are on both sides."""
     both: Sequence[str] = sorted(before.situation.findings.keys() & after.situation.findings.keys())
     evidence = dict(store.evidence(before.stamp.at, both))
 
-    def judged(by: _Side, at: datetime) -> Findings:
+    def known(by: _Side) -> Mapping[type, Any]:
+        """What was seen by the earlier instant, and what the world said by that of ``by``."""
+        return sources.of(store, before.inventory, before.stamp.at, by.stamp.at)
+
+    def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
         # The earlier declarations: what the inventory says of a host now is part of what it is now.
         return {
             host: judge_host(
@@ -122,8 +147,13 @@ def _rejudged(store: Store, before: _Side, after: _Side, references: Mapping[typ
             for host in both
         }
 
-    rules, baseline = judged(before, before.stamp.at), judged(after, before.stamp.at)
-    return Rejudged(rules=rules, baseline=baseline, references=baseline, time=judged(after, after.stamp.at))
+    then, since = known(before), known(after)
+    return Rejudged(
+        rules=judged(before, then, before.stamp.at),
+        baseline=judged(after, then, before.stamp.at),
+        references=judged(after, since, before.stamp.at),
+        time=judged(after, since, after.stamp.at),
+    )
 
 
 def _adjusted(scores: Scores, agency: str) -> GroupScore:

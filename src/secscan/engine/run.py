@@ -9,19 +9,17 @@ import msgspec
 
 from secscan.baseline import Baseline
 from secscan.check import Check
-from secscan.engine import holding
 from secscan.engine.judging import adjust_fleet, judge_fleet
 from secscan.engine.looking import Progress, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
-from secscan.engine.references import references, releases_in
+from secscan.engine.references import stored_references
 from secscan.engine.stamping import stamp
 from secscan.evaluation import services
-from secscan.facts import BUILT_IN, Facts, SystemFacts
+from secscan.facts import BUILT_IN, Facts
 from secscan.history import retire, settle
 from secscan.history.waivers import Place, mark_waived, weigh
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
 from secscan.model import Evidence, Finding, Host, Inventory, Judgement, Record, Waiver
-from secscan.reference import HeldBackups
 from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
 from secscan.scoring import SCORING_VERSION
@@ -147,18 +145,12 @@ def carry_out(
 def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judgement:
     """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement."""
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
-    systems = means.store.evidence(at, owned, kinds=[SystemFacts.kind])
-    known = references(
-        means.anchors, feeds=means.feeds, releases=releases_in(seen for _host, seen in systems), at=at
-    )
-    # One host at a time is held in memory, so what all of them keep of one another's backups is read before.
-    keeping = means.store.evidence(at, owned, kinds=holding.KINDS)
-    held = holding.held_backups(inventory, keeping, at.date())
+    known = stored_references(means.store, inventory, at, anchors=means.anchors, feeds=means.feeds, known=at)
     judgement = judge_fleet(
         inventory,
         means.store.evidence(at, owned),
         baseline=means.baseline,
-        references={**known, HeldBackups: held},
+        references=known,
         stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds),
     )
     before = means.store.lifecycles()

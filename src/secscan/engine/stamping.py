@@ -12,9 +12,18 @@ from secscan.scoring import SCORING_VERSION
 
 
 def stamp(
-    *, run: int | None, at: datetime, baseline: Baseline, inventory: Inventory, feeds: Path | None = None
+    *,
+    run: int | None,
+    at: datetime,
+    baseline: Baseline,
+    inventory: Inventory,
+    feeds: Path | None = None,
+    known: datetime | None = None,
 ) -> Stamp:
-    """``feeds`` is the database of imported data. Raises FeedError where it can't be read."""
+    """``feeds`` is the database of imported data, ``known`` the instant whose state of it counts (None: ``at``).
+
+    Raises FeedError where it can't be read.
+    """
     return Stamp(
         run=run,
         at=at,
@@ -23,5 +32,5 @@ def stamp(
         scoring_version=SCORING_VERSION,
         secscan_version=__version__,
         inventory_hash=inventory_hash(inventory),
-        feeds=feed_dates(feeds, at) if feeds else (),
+        feeds=feed_dates(feeds, known or at) if feeds else (),
     )
