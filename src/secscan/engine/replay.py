@@ -30,9 +30,7 @@ class Sources:
     anchors: Sequence[bytes] = ()
     feeds: Path | None = None
 
-    def of(
-        self, store: Store, inventory: Inventory, at: datetime, known: datetime | None
-    ) -> Mapping[type, Any]:
+    def of(self, store: Store, inventory: Inventory, at: datetime, known: datetime) -> Mapping[type, Any]:
         """To judge what was seen by ``at``, as it was ``known`` then (None: now)."""
         return stored_references(store, inventory, at, anchors=self.anchors, feeds=self.feeds, known=known)
 
