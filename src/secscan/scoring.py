@@ -42,23 +42,23 @@ def score_host(
         else:
             by_rule.setdefault(finding.check, []).append(finding)
 
+    left_out = NONE
+    tallies = {domain: _Tally() for domain in baseline.domains}
+    for rule in baseline.rules:
+        others = by_rule.get(rule.check.id, ())
+        if rule.check.id in accepted and all(f.outcome in NOT_WRONG for f in others):
+            left_out += baseline.scoring.weights[rule.severity]
+            continue
+        credit = _credit(others)
+        if credit is not None and rule.domain in tallies:
+            tallies[rule.domain].add(rule.severity, credit)
+
     domains: dict[str, Range] = {}
-    evaluated, expected, left_out = NONE, NONE, NONE
-    for domain in baseline.domains:
-        weights, verified, possible = NONE, NONE, NONE
-        for rule in (r for r in baseline.rules if r.domain == domain):
-            weight = baseline.scoring.weights[rule.severity]
-            others = by_rule.get(rule.check.id, ())
-            if rule.check.id in accepted and all(f.outcome in NOT_WRONG for f in others):
-                left_out += weight
-                continue
-            credit = _credit(others)
-            if credit is None:
-                continue
-            weights += weight
-            verified += weight * credit.verified
-            possible += weight * credit.possible
-            evaluated += weight * (credit.verified == credit.possible)
+    evaluated, expected = NONE, NONE
+    for domain, tally in tallies.items():
+        weights, verified, possible = tally.weighed(baseline.scoring.weights)
+        # What is sure to fail or to pass was evaluated.
+        evaluated += weights - possible + verified
         expected += weights
         if weights:
             domains[domain] = Range(FULL * verified / weights, FULL * possible / weights)
@@ -159,16 +159,41 @@ def _group(
     )
 
 
-def _credit(findings: Sequence[Finding]) -> Range | None:
-    """0 or 1 at each end; None where the rule's subject does not exist on this host."""
+class _Tally:
+    """How many rules of each severity count in a domain, and have credit at each end.
+
+    Credits are whole, so that counting comes first: fractions are added once for a severity, not once for a rule.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[Severity, list[int]] = {}
+
+    def add(self, severity: Severity, credit: tuple[int, int]) -> None:
+        counts = self._counts.setdefault(severity, [0, 0, 0])
+        counts[0] += 1
+        counts[1] += credit[0]
+        counts[2] += credit[1]
+
+    def weighed(self, weights: Mapping[Severity, Fraction]) -> tuple[Fraction, Fraction, Fraction]:
+        """All weight, and the weight that has credit at the verified and at the possible end."""
+        every, verified, possible = NONE, NONE, NONE
+        for severity, counts in self._counts.items():
+            every += counts[0] * weights[severity]
+            verified += counts[1] * weights[severity]
+            possible += counts[2] * weights[severity]
+        return every, verified, possible
+
+
+def _credit(findings: Sequence[Finding]) -> tuple[int, int] | None:
+    """0 or 1 at each end, verified and possible; None where the rule's subject does not exist on this host."""
     outcomes = {finding.outcome for finding in findings}
     if outcomes == {Outcome.NOT_APPLICABLE}:
         return None
     if Outcome.FAIL in outcomes:
-        return Range(NONE, NONE)
+        return (0, 0)
     if not outcomes or outcomes & {Outcome.UNKNOWN, Outcome.ERROR}:
-        return Range(NONE, Fraction(1))
-    return Range(Fraction(1), Fraction(1))
+        return (0, 1)
+    return (1, 1)
 
 
 class _Caps:

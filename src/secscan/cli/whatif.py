@@ -34,17 +34,16 @@ def command(agency: str, workspace: str | None, run: int | None, form: str) -> N
     with open_store(place) as store:
         number = store.newest_judged_run() if run is None else run
         members = store.members(number, agency)
-        stamp = store.run(number)
-        scores = store.scores(number)
+        info = store.run(number)
         found: dict[str, list[Finding]] = {host: [] for host in members}
         # Of one agency alone: a judgement of the whole country takes seconds to read.
         for finding in store.findings(number, hosts=members):
             found[finding.subject.host or finding.subject.id].append(finding)
-        evidence = dict(store.evidence(scores.stamp.at, members))
-        inventory = inventory_from_documents(store.inventory_of(stamp.id))
+        evidence = dict(store.evidence(info.judged_at or info.started_at, members))
+        inventory = inventory_from_documents([store.inventory_of(number)[agency]])
     if not members:
         raise click.UsageError(_("The agency {id} has no host: there is nothing to fix.").format(id=agency))
-    baseline = load_baseline(scores.stamp.baseline, find_all_checks(None, place), folder=place.profiles)
+    baseline = load_baseline(info.profile, find_all_checks(None, place), folder=place.profiles)
     tier = inventory.agencies[agency].tier
     hosts = Hosts(
         {host: tuple(said) for host, said in found.items()},

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from secscan.baseline import Baseline
 from secscan.model import Finding, Outcome, Range, Severity
-from secscan.scoring import blend, score_agency, score_host
+from secscan.scoring import blend, score_host
 
 #: How far a score reckoned in floats may be from the exact one. A fix is called needless only well beyond it.
 ROUNDING = 1e-9
@@ -99,7 +99,8 @@ def advise(
     trying all of them on small cases.
     """
     board = _Board(hosts, baseline)
-    start = _exact(hosts, baseline, hosts.findings)
+    ledger = _Ledger(hosts, baseline)
+    start = ledger.scores()[0]
     grades = [grade for grade, _ in baseline.scoring.grades]
     wanted = grades[max(grades.index(baseline.grade(start)) - 1, 0)] if target is None else target
     aim = dict(baseline.scoring.grades)[wanted]
@@ -118,7 +119,7 @@ def advise(
         left = [fix for fix in left if fix not in gone]
     if board.score() >= float(aim) + ROUNDING:
         taken = _without_needless(_Board(hosts, baseline), taken, float(aim))
-    steps = _steps(hosts, baseline, taken)
+    steps = _steps(ledger, baseline, taken)
     reached = steps[-1].score if steps else start
     return Advice(start, baseline.grade(start), wanted, reached >= aim, steps)
 
@@ -162,11 +163,10 @@ def _without_needless(board: "_Board", taken: Sequence[tuple[Fix, ...]], aim: fl
     return [step for step in steps if step]
 
 
-def _steps(hosts: Hosts, baseline: Baseline, taken: Sequence[tuple[Fix, ...]]) -> tuple[Step, ...]:
+def _steps(ledger: "_Ledger", baseline: Baseline, taken: Sequence[tuple[Fix, ...]]) -> tuple[Step, ...]:
     """The first so many as they are, and the others as one: nobody follows a list of hundreds."""
     told = list(taken[: MOST_STEPS - 1])
     rest = tuple(fix for step in taken[MOST_STEPS - 1 :] for fix in step)
-    ledger = _Ledger(hosts, baseline)
     steps = []
     for chosen in (*told, rest) if rest else told:
         before, plain_before = ledger.scores()
@@ -180,7 +180,7 @@ def _steps(hosts: Hosts, baseline: Baseline, taken: Sequence[tuple[Fix, ...]]) -
 
 
 class _Ledger:
-    """The exact scores of an agency while fixes are made."""
+    """The exact scores of an agency while fixes are made, by ``scoring.blend`` as ``scoring.score_agency`` has them."""
 
     def __init__(self, hosts: Hosts, baseline: Baseline) -> None:
         self._hosts = hosts
@@ -221,12 +221,6 @@ class _Ledger:
             for end in ("verified", "possible")
         )
         return score.range, Range(verified / weights, possible / weights)
-
-
-def _exact(hosts: Hosts, baseline: Baseline, findings: Mapping[str, tuple[Finding, ...]]) -> Fraction:
-    scores = [score_host(host, said, hosts.held_to(host)) for host, said in findings.items()]
-    whole = score_agency("", scores, hosts.criticality, baseline).range
-    return whole.verified if whole else Fraction(0)
 
 
 # --- In floats, for trying out ------------------------------------------------------------------------------
