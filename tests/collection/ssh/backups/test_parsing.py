@@ -401,7 +401,20 @@ _LINES = [
 ]
 _TEXT = st.lists(st.one_of(st.sampled_from(_LINES), st.text(max_size=30)), max_size=25).map("\n".join)
 _SECTIONS = st.fixed_dictionaries(
-    dict.fromkeys((*("backup-host", "backup-texts", "backup-places", "backup-listing", "backup-contents", "backup-logs"), *("backup-snapshots", "backup-declared", "cron", "mounts")), _TEXT)
+    dict.fromkeys(
+        (
+            *(
+                "backup-host",
+                "backup-texts",
+                "backup-places",
+                "backup-listing",
+                "backup-contents",
+                "backup-logs",
+            ),
+            *("backup-snapshots", "backup-declared", "cron", "mounts"),
+        ),
+        _TEXT,
+    )
 )
 
 
