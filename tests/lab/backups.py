@@ -350,7 +350,7 @@ hooks:
         - name: shop
           password: never-to-be-sent
 E
-mkdir -p /tmp/m; sed -e '/^hooks:/,$d' -e '/encryption_passphrase/,/never/d' -e 's#- /etc#- /data/www#' \
+mkdir -p /tmp/m; sed -e '/^hooks:/,$d' -e '/^storage:/d' -e '/encryption_passphrase/,/never/d' -e 's#- /etc#- /data/www#' \
     /etc/borgmatic/config.yaml >/tmp/m/config.yaml
 borgmatic -c /tmp/m/config.yaml init -e repokey-blake2 2>/dev/null
 borgmatic -c /tmp/m/config.yaml --log-file /var/log/borgmatic.log --log-file-verbosity 1 2>/dev/null
@@ -444,27 +444,30 @@ log_file = /var/log/barman/barman.log
 conninfo = host=/pg user=postgres dbname=postgres password=never-to-be-sent
 streaming_conninfo = host=/pg user=postgres
 backup_method = postgres
-streaming_archiver = on
-slot_name = barman
-create_slot = auto
+archiver = on
 retention_policy = RECOVERY WINDOW OF 14 DAYS
 E
+mkdir -p /mnt/disk/barman/pgmain/incoming
 chown -R postgres /pg /mnt/disk/pgbackrest /mnt/disk/barman /var/log/pgbackrest /var/log/barman /tmp/pgbackrest
 chmod 644 /etc/pgbackrest.conf
-p() { runuser -u postgres -- "$@" >/dev/null 2>&1; }
+cd /pg
+p() { runuser -u postgres -- "$@" >/dev/null; }
 p $B/initdb -D /pg/d -A trust -N
-p $B/pg_ctl -D /pg/d -o "-k /pg -c listen_addresses= -F -c archive_mode=on" \\
-    -o "-c archive_command='pgbackrest --stanza=main archive-push %p'" -l /pg/log -w start
+cat >>/pg/d/postgresql.conf <<'E'
+unix_socket_directories = '/pg'
+listen_addresses = ''
+fsync = off
+archive_mode = on
+archive_command = 'pgbackrest --stanza=main archive-push %p && cp %p /mnt/disk/barman/pgmain/incoming/%f'
+E
+p $B/pg_ctl -D /pg/d -l /pg/log -w start
 p pgbackrest --stanza=main stanza-create
 p pgbackrest --stanza=main backup
 p pgbackrest --stanza=main verify --log-level-file=detail
-p barman receive-wal --create-slot pgmain
-runuser -u postgres -- barman receive-wal pgmain >/dev/null 2>&1 &
-p barman switch-wal --force --archive pgmain || :
-p barman backup --wait --wait-timeout 30 pgmain || p barman backup pgmain
-barman show-backup pgmain latest 2>/dev/null | grep -q DONE || runuser -u postgres -- barman cron >/dev/null 2>&1 || :
+p barman switch-wal --force --archive --archive-timeout 30 pgmain
+p barman backup --wait --wait-timeout 30 pgmain
 p $B/pg_ctl -D /pg/d -m immediate stop
-rm -rf /pg
+cd /; rm -rf /pg
 cron '0 1 * * * postgres pgbackrest --stanza=main backup'
 cron '0 2 * * * barman barman backup pgmain'
 """
@@ -791,6 +794,22 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         why="one without its last line, one that gzip can't unpack",
     ),
     State(
+        "dumps with a newer log",
+        "rm $(ls /mnt/disk/dumps/* | tail -2); date >/mnt/disk/dumps/nightly.log; : >/mnt/disk/dumps/shop.sql.gz.part",
+        (Expected("files", DISK + "/dumps/*", hours=72, runs=1),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*",),
+        why="the newest file is the log",
+    ),
+    State(
+        "dumps linked from elsewhere",
+        "mkdir -p /data/dumps; mv /mnt/disk/dumps/* /data/dumps/; rmdir /mnt/disk/dumps; ln -s /data/dumps /mnt/disk/dumps",
+        (Expected("files", DISK + "/dumps/*.sql.gz", hours=24, runs=3, device="overlay", path=None),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*.sql.gz",),
+        why="a symlink to the original as another disk",
+    ),
+    State(
         "dumps backdated",
         "touch /mnt/disk/dumps/*; rm $(ls /mnt/disk/dumps/* | tail -1)",
         (Expected("files", DISK + "/dumps/*.sql.gz", runs=2, hours=None),),
@@ -892,11 +911,19 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
         made_from="btrfs good",
     ),
     State(
+        "clock ahead",
+        "touch -d '+3 days' /mnt/disk/restic/snapshots/*; touch -d '+2 days' /mnt/disk/restic/snapshots/$(ls /mnt/disk/restic/snapshots | head -1)",
+        (Expected("restic", DISK + "/restic", hours=-72, runs=2),),
+        made_from="restic good",
+        why="clock skew: what is to come is told as it is, and judged by who knows the clock",
+    ),
+    State(
         "a server of many",
         """export RESTIC_PASSWORD=x BORG_PASSPHRASE=x
 mkdir -p /mnt/disk/clients
 for host in web1 web2; do restic -q init -r /mnt/disk/clients/$host; restic -q -r /mnt/disk/clients/$host backup /data; done
 borg init -e repokey /mnt/disk/clients/mail 2>/dev/null
+rm -rf /root/.config/borg /root/.cache/borg
 touch -d '-5 days' /mnt/disk/clients/web*/config; touch -d '-4 hours' /mnt/disk/clients/web1/snapshots/*; touch -d '-4 days' /mnt/disk/clients/web2/snapshots/*""",
         (
             Expected("restic", DISK + "/clients/web1", source="web1", hours=4, runs=1),

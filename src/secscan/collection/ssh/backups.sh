@@ -614,6 +614,7 @@ backup_declared() {
         shown=0
         for line in $found; do
             [ "$shown" -lt 2 ] || break
+            case $line in *.log | *.txt | *.md5 | *.sha[0-9]* | *.sig | *.asc | *.lock | *.tmp | *.part | *.err) continue ;; esac
             shown=$((shown + 1))
             rest=${line#* }
             size=${rest%% *} file=${rest#* }

@@ -219,6 +219,8 @@ def test_an_hour_that_occurs_twice_is_the_earlier_one() -> None:
         ),
         ("RESTIC_REPOSITORY=/r flock -n /run/l restic backup /data", ("backup", "/data")),
         ('R=/r; restic -r $R backup "${R}/data"', ("-r", "/r", "backup", "/r/data")),
+        ("/bin/sh -c 'restic -r /r backup /data >/dev/null'", ("-r", "/r", "backup", "/data")),
+        ("/bin/bash -c restic -r /r backup /data", ("-r", "/r", "backup", "/data")),
         ("test -x /usr/bin/restic && restic -r '/r' backup /data", ("-r", "/r", "backup", "/data")),
     ],
 )
