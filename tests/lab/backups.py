@@ -106,7 +106,8 @@ class State:
     """One host in one state. ``build`` runs in it as root, after that of the state it is ``made_from``.
 
     ``expected_rung``: the highest rung of the ladder with everything below passed, under the baseline profile and what
-    ``declared`` adds; None where nobody has judged it yet.
+    ``declared`` adds; None where nobody has judged it.
+    Few runs and nothing said of what must be included: rung 2 is the highest that a good state of the lab reaches.
     """
 
     name: str
@@ -506,6 +507,7 @@ STATES: tuple[State, ...] = (
                 untold=("append_only",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "restic stale",
@@ -513,6 +515,7 @@ STATES: tuple[State, ...] = (
         (Expected("restic", DISK + "/restic", hours=240, runs=2),),
         made_from="restic good",
         why="the timer fires and its unit ends well; the snapshots are old all the same",
+        expected_rung=1,
     ),
     State(
         "restic unit fails",
@@ -522,12 +525,14 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", DISK + "/restic", hours=240, attempt=False),),
         made_from="restic good",
         why="a timer that is enabled and fires, but whose unit fails",
+        expected_rung=1,
     ),
     State(
         "restic lock held for ever",
         "echo x >/mnt/disk/restic/locks/$(printf %064d 1); touch -d '-9 days' /mnt/disk/restic/locks/*",
         (Expected("restic", DISK + "/restic", hours=6, locked=True),),
         made_from="restic good",
+        expected_rung=2,
     ),
     State(
         "restic copied without times",
@@ -535,6 +540,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", DISK + "/restic", untold=("runs",)),),
         made_from="restic good",
         why="old snapshots whose files are fresh",
+        expected_rung=1,
     ),
     State(
         "restic behind a link",
@@ -542,6 +548,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", "/data/restic", hours=6, device="overlay", path="/data/restic"),),
         made_from="restic good",
         why="what looks like another disk is a link to the one it came from",
+        expected_rung=2,
     ),
     State(
         "restic seen by an ordinary account",
@@ -551,6 +558,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         account=65534,
         unread=(DISK + "/restic", "/root/.cache/restic"),
         why="an encrypted repository that can't be listed; systemd still tells of the last unit",
+        expected_rung=2,
     ),
     State(
         "borg good",
@@ -572,6 +580,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "borg without a log",
@@ -579,6 +588,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("borg", DISK + "/borg", encrypted=True, untold=("runs", "attempt")),),
         made_from="borg good",
         why="when a repository was written is no word on a backup",
+        expected_rung=1,
     ),
     State(
         "borg stale",
@@ -587,12 +597,14 @@ sed -i "s/^Time (end):.*/Time (end):   $ended/" /var/log/borg.log; mv /var/log/b
         (Expected("borg", DISK + "/borg", hours=216),),
         made_from="borg good",
         why="the log was rotated: the last run stands in the one before",
+        expected_rung=1,
     ),
     State(
         "borg locked",
         "mkdir /mnt/disk/borg/lock.exclusive; touch -d '-3 days' /mnt/disk/borg/lock.exclusive",
         (Expected("borg", DISK + "/borg", locked=True),),
         made_from="borg good",
+        expected_rung=2,
     ),
     State(
         "borg authenticated only",
@@ -612,6 +624,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         (Expected("borg", DISK + "/borg", untold=("runs",)),),
         made_from="borg good",
         why="times without a zone",
+        expected_rung=1,
     ),
     State(
         "borgmatic good",
@@ -631,6 +644,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
                 started_by=("timer borgmatic.timer",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "borgmatic failing",
@@ -638,6 +652,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
 touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("borgmatic", DISK + "/matic", attempt=False, checked_hours=1680, untold=("runs",)),),
         made_from="borgmatic good",
+        expected_rung=1,
     ),
     State(
         "rsnapshot good",
@@ -659,6 +674,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "rsnapshot only rotates",
@@ -666,6 +682,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("rsnapshot", DISK + "/snapshots", hours=288, runs=1),),
         made_from="rsnapshot good",
         why="the weekly level renames what is there and logs success",
+        expected_rung=1,
     ),
     State(
         "rsnapshot broken",
@@ -673,6 +690,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("rsnapshot", DISK + "/snapshots", hours=-1, attempt=False, locked=True),),
         made_from="rsnapshot good",
         why="the source was not there",
+        expected_rung=1,
     ),
     State(
         "duplicity good",
@@ -690,6 +708,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "duplicity touched",
@@ -697,6 +716,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("duplicity", DISK + "/dup", hours=96, runs=1),),
         made_from="duplicity good",
         why="fresh times of files; the last set broke off before its manifest",
+        expected_rung=1,
     ),
     State(
         "duplicity without its full",
@@ -704,6 +724,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("duplicity", DISK + "/dup", hours=-1, runs=0),),
         made_from="duplicity good",
         why="increments that rest on nothing",
+        expected_rung=1,
     ),
     State(
         "rdiff-backup good",
@@ -721,12 +742,14 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 attempt=True,
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "rdiff-backup broken off",
         "cp /mnt/disk/rdiff/rdiff-backup-data/current_mirror.* /mnt/disk/rdiff/rdiff-backup-data/current_mirror.2026-01-01T00:00:00Z.data",
         (Expected("rdiff-backup", DISK + "/rdiff", hours=5, attempt=False),),
         made_from="rdiff-backup good",
+        expected_rung=2,
     ),
     State(
         "copies good",
@@ -748,6 +771,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 "rclone", DISK + "/clone", hours=0, runs=1, encrypted=False, attempt=True, included=("/data",)
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "copies broken",
@@ -758,6 +782,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
             Expected("rclone", DISK + "/clone", hours=-1, attempt=False),
         ),
         made_from="copies good",
+        expected_rung=1,
     ),
     State(
         "dumps good",
@@ -775,6 +800,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
             ),
         ),
         declared=(DISK + "/dumps/*.sql.gz",),
+        expected_rung=2,
     ),
     State(
         "dumps empty",
@@ -783,6 +809,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="an empty dump with a fresh date",
+        expected_rung=2,
     ),
     State(
         "dumps cut off",
@@ -792,6 +819,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="one without its last line, one that gzip can't unpack",
+        expected_rung=2,
     ),
     State(
         "dumps with a newer log",
@@ -800,14 +828,16 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*",),
         why="the newest file is the log",
+        expected_rung=1,
     ),
     State(
         "dumps linked from elsewhere",
         "mkdir -p /data/dumps; mv /mnt/disk/dumps/* /data/dumps/; rmdir /mnt/disk/dumps; ln -s /data/dumps /mnt/disk/dumps",
-        (Expected("files", DISK + "/dumps/*.sql.gz", hours=24, runs=3, device="overlay", path=None),),
+        (Expected("files", DISK + "/dumps/*.sql.gz", hours=24, runs=3, device="overlay"),),
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="a symlink to the original as another disk",
+        expected_rung=2,
     ),
     State(
         "dumps backdated",
@@ -816,6 +846,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="backdated archives with fresh file times",
+        expected_rung=1,
     ),
     State(
         "dumps not readable",
@@ -825,6 +856,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         declared=(DISK + "/dumps/*.sql.gz",),
         account=65534,
         unread=(DISK + "/dumps/*.sql.gz",),
+        expected_rung=0,
     ),
     State(
         "postgres good",
@@ -853,6 +885,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
                 attempt=True,
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "postgres stale",
@@ -864,6 +897,7 @@ sed -i "s/^end_time=.*/end_time=$(date -d '-8 days' '+%F %T')+00:00/" /mnt/disk/
             Expected("barman", "pgmain", hours=192),
         ),
         made_from="postgres good",
+        expected_rung=1,
     ),
     State(
         "postgres broken",
@@ -877,6 +911,7 @@ sed -i 's/^status=.*/status=WAITING_FOR_WALS/' /mnt/disk/barman/pgmain/base/*/ba
         ),
         made_from="postgres good",
         why="broken pages; and no WAL that the copy needs",
+        expected_rung=1,
     ),
     State(
         "postgres of another version",
@@ -887,6 +922,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
             Expected("barman", "pgmain", untold=("runs", "attempt")),
         ),
         made_from="postgres good",
+        expected_rung=1,
     ),
     State(
         "btrfs good",
@@ -903,12 +939,14 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
             ),
         ),
         image=True,
+        expected_rung=0,
     ),
     State(
         "btrfs writable",
         "btrfs subvolume snapshot /mnt/btrfs/data /mnt/btrfs/three >/dev/null",
         (Expected("btrfs", "/mnt/btrfs/data", append_only=False),),
         made_from="btrfs good",
+        expected_rung=0,
     ),
     State(
         "clock ahead",
@@ -916,6 +954,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
         (Expected("restic", DISK + "/restic", hours=-72, runs=2),),
         made_from="restic good",
         why="clock skew: what is to come is told as it is, and judged by who knows the clock",
+        expected_rung=1,
     ),
     State(
         "a server of many",
@@ -932,6 +971,7 @@ touch -d '-5 days' /mnt/disk/clients/web*/config; touch -d '-4 hours' /mnt/disk/
         ),
         declared=(DISK + "/clients",),
         why="the inventory names the root; clients are named by their folders",
+        expected_rung=0,
     ),
 )
 
