@@ -617,6 +617,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         ),
         made_from="borg good",
         why="a key in the repository does not mean that it is encrypted",
+        expected_rung=2,
     ),
     State(
         "borg in a zone that is not told",
