@@ -30,6 +30,9 @@ KEEPER_DAYS = 14
 #: and a run may end while the host is being looked at.
 AHEAD = timedelta(minutes=10)
 
+#: The collector that looks at the machine it runs on, whose clock is the one that all others are measured by.
+LOCAL = "local"
+
 #: Unread traces of these may hide a backup of any tool.
 _ANY_TOOL = frozenset({"", "cron", "files", "systemd"})
 
@@ -173,17 +176,19 @@ def _from_keeper(case: Case, held: HeldBackup) -> Candidate:
     elif isinstance(case.system, Unobserved):
         # Just for hosts that can't be looked into there are backup servers; theirs is then the only clock known.
         offsets = (held.clock_offset,)
-    elif isinstance(case.system.facts.clock_offset, Gap):
-        offsets = case.system.facts.clock_offset
+    elif isinstance(clocks := _offsets(case), Gap):
+        offsets = clocks
     else:
         # Which of the two stamped a run depends on the tool. The one that makes it older counts.
-        offsets = (held.clock_offset, case.system.facts.clock_offset)
+        offsets = (held.clock_offset, *clocks)
     return Candidate(held.backup, held.seen_at, offsets, held.keeper, held.is_foreign)
 
 
 def _offsets(case: Case) -> Reading[tuple[int, ...]]:
     if isinstance(case.system, Unobserved):
         return Gap(case.system.reason, case.system.detail or "the host's clock")
+    if case.system.collector == LOCAL:
+        return (0,)
     offset = case.system.facts.clock_offset
     return offset if isinstance(offset, Gap) else (offset,)
 

@@ -170,6 +170,7 @@ class Case:
     held: HeldBackups = NOTHING_HELD
     host: Host = HOST
     at: datetime = AT
+    collector: str = "test"
 
 
 def unobserved(kind: str = "backups", reason: Reason = Reason.AUTH_FAILED) -> Unobserved:
@@ -191,7 +192,7 @@ def judge(check: Check, case: Case, **limits: Any) -> list[Verdict]:
         given[name] = (
             value
             if isinstance(value, Unobserved)
-            else Observation(HostTarget(case.host.id), "test", kind.kind, AT, value)
+            else Observation(HostTarget(case.host.id), case.collector, kind.kind, case.at, value)
         )
     others = {datetime: case.at, Host: case.host, HeldBackups: case.held}
     for name, asked in check.asks.items():
@@ -603,6 +604,11 @@ BEHIND, AHEAD = system(clock_offset=-3 * 86400), system(clock_offset=3 * 86400)
 )
 def test_a_misleading_signal(case: Case, expected: tuple[int, int]) -> None:
     assert rung(case) == expected
+
+
+def test_the_machine_that_looks_has_the_clock_by_which_others_are_measured() -> None:
+    unmeasured = system(clock_offset=Gap(Reason.NOT_COLLECTED, "its own clock"))
+    assert rung(Case(facts(a_backup()), unmeasured, collector="local")) == (11, 11)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ class State:
     """One host in one state. ``build`` runs in it as root, after that of the state it is ``made_from``.
 
     ``expected_rung``: the highest rung of the ladder with everything below passed, under the baseline profile and what
-    ``declared`` adds; None where nobody has judged it yet.
+    ``declared`` adds; None where nobody has judged it.
+    Few runs and nothing said of what must be included: rung 2 is the highest that a good state of the lab reaches.
     """
 
     name: str
@@ -350,7 +351,7 @@ hooks:
         - name: shop
           password: never-to-be-sent
 E
-mkdir -p /tmp/m; sed -e '/^hooks:/,$d' -e '/encryption_passphrase/,/never/d' -e 's#- /etc#- /data/www#' \
+mkdir -p /tmp/m; sed -e '/^hooks:/,$d' -e '/^storage:/d' -e '/encryption_passphrase/,/never/d' -e 's#- /etc#- /data/www#' \
     /etc/borgmatic/config.yaml >/tmp/m/config.yaml
 borgmatic -c /tmp/m/config.yaml init -e repokey-blake2 2>/dev/null
 borgmatic -c /tmp/m/config.yaml --log-file /var/log/borgmatic.log --log-file-verbosity 1 2>/dev/null
@@ -444,27 +445,30 @@ log_file = /var/log/barman/barman.log
 conninfo = host=/pg user=postgres dbname=postgres password=never-to-be-sent
 streaming_conninfo = host=/pg user=postgres
 backup_method = postgres
-streaming_archiver = on
-slot_name = barman
-create_slot = auto
+archiver = on
 retention_policy = RECOVERY WINDOW OF 14 DAYS
 E
+mkdir -p /mnt/disk/barman/pgmain/incoming
 chown -R postgres /pg /mnt/disk/pgbackrest /mnt/disk/barman /var/log/pgbackrest /var/log/barman /tmp/pgbackrest
 chmod 644 /etc/pgbackrest.conf
-p() { runuser -u postgres -- "$@" >/dev/null 2>&1; }
+cd /pg
+p() { runuser -u postgres -- "$@" >/dev/null; }
 p $B/initdb -D /pg/d -A trust -N
-p $B/pg_ctl -D /pg/d -o "-k /pg -c listen_addresses= -F -c archive_mode=on" \\
-    -o "-c archive_command='pgbackrest --stanza=main archive-push %p'" -l /pg/log -w start
+cat >>/pg/d/postgresql.conf <<'E'
+unix_socket_directories = '/pg'
+listen_addresses = ''
+fsync = off
+archive_mode = on
+archive_command = 'pgbackrest --stanza=main archive-push %p && cp %p /mnt/disk/barman/pgmain/incoming/%f'
+E
+p $B/pg_ctl -D /pg/d -l /pg/log -w start
 p pgbackrest --stanza=main stanza-create
 p pgbackrest --stanza=main backup
 p pgbackrest --stanza=main verify --log-level-file=detail
-p barman receive-wal --create-slot pgmain
-runuser -u postgres -- barman receive-wal pgmain >/dev/null 2>&1 &
-p barman switch-wal --force --archive pgmain || :
-p barman backup --wait --wait-timeout 30 pgmain || p barman backup pgmain
-barman show-backup pgmain latest 2>/dev/null | grep -q DONE || runuser -u postgres -- barman cron >/dev/null 2>&1 || :
+p barman switch-wal --force --archive --archive-timeout 30 pgmain
+p barman backup --wait --wait-timeout 30 pgmain
 p $B/pg_ctl -D /pg/d -m immediate stop
-rm -rf /pg
+cd /; rm -rf /pg
 cron '0 1 * * * postgres pgbackrest --stanza=main backup'
 cron '0 2 * * * barman barman backup pgmain'
 """
@@ -503,6 +507,7 @@ STATES: tuple[State, ...] = (
                 untold=("append_only",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "restic stale",
@@ -510,6 +515,7 @@ STATES: tuple[State, ...] = (
         (Expected("restic", DISK + "/restic", hours=240, runs=2),),
         made_from="restic good",
         why="the timer fires and its unit ends well; the snapshots are old all the same",
+        expected_rung=1,
     ),
     State(
         "restic unit fails",
@@ -519,12 +525,14 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", DISK + "/restic", hours=240, attempt=False),),
         made_from="restic good",
         why="a timer that is enabled and fires, but whose unit fails",
+        expected_rung=1,
     ),
     State(
         "restic lock held for ever",
         "echo x >/mnt/disk/restic/locks/$(printf %064d 1); touch -d '-9 days' /mnt/disk/restic/locks/*",
         (Expected("restic", DISK + "/restic", hours=6, locked=True),),
         made_from="restic good",
+        expected_rung=2,
     ),
     State(
         "restic copied without times",
@@ -532,6 +540,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", DISK + "/restic", untold=("runs",)),),
         made_from="restic good",
         why="old snapshots whose files are fresh",
+        expected_rung=1,
     ),
     State(
         "restic behind a link",
@@ -539,6 +548,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", "/data/restic", hours=6, device="overlay", path="/data/restic"),),
         made_from="restic good",
         why="what looks like another disk is a link to the one it came from",
+        expected_rung=2,
     ),
     State(
         "restic seen by an ordinary account",
@@ -548,6 +558,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         account=65534,
         unread=(DISK + "/restic", "/root/.cache/restic"),
         why="an encrypted repository that can't be listed; systemd still tells of the last unit",
+        expected_rung=2,
     ),
     State(
         "borg good",
@@ -569,6 +580,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "borg without a log",
@@ -576,6 +588,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("borg", DISK + "/borg", encrypted=True, untold=("runs", "attempt")),),
         made_from="borg good",
         why="when a repository was written is no word on a backup",
+        expected_rung=1,
     ),
     State(
         "borg stale",
@@ -584,12 +597,14 @@ sed -i "s/^Time (end):.*/Time (end):   $ended/" /var/log/borg.log; mv /var/log/b
         (Expected("borg", DISK + "/borg", hours=216),),
         made_from="borg good",
         why="the log was rotated: the last run stands in the one before",
+        expected_rung=1,
     ),
     State(
         "borg locked",
         "mkdir /mnt/disk/borg/lock.exclusive; touch -d '-3 days' /mnt/disk/borg/lock.exclusive",
         (Expected("borg", DISK + "/borg", locked=True),),
         made_from="borg good",
+        expected_rung=2,
     ),
     State(
         "borg authenticated only",
@@ -602,6 +617,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         ),
         made_from="borg good",
         why="a key in the repository does not mean that it is encrypted",
+        expected_rung=2,
     ),
     State(
         "borg in a zone that is not told",
@@ -609,6 +625,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         (Expected("borg", DISK + "/borg", untold=("runs",)),),
         made_from="borg good",
         why="times without a zone",
+        expected_rung=1,
     ),
     State(
         "borgmatic good",
@@ -628,6 +645,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
                 started_by=("timer borgmatic.timer",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "borgmatic failing",
@@ -635,6 +653,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
 touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("borgmatic", DISK + "/matic", attempt=False, checked_hours=1680, untold=("runs",)),),
         made_from="borgmatic good",
+        expected_rung=1,
     ),
     State(
         "rsnapshot good",
@@ -656,6 +675,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "rsnapshot only rotates",
@@ -663,6 +683,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("rsnapshot", DISK + "/snapshots", hours=288, runs=1),),
         made_from="rsnapshot good",
         why="the weekly level renames what is there and logs success",
+        expected_rung=1,
     ),
     State(
         "rsnapshot broken",
@@ -670,6 +691,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("rsnapshot", DISK + "/snapshots", hours=-1, attempt=False, locked=True),),
         made_from="rsnapshot good",
         why="the source was not there",
+        expected_rung=1,
     ),
     State(
         "duplicity good",
@@ -687,6 +709,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "duplicity touched",
@@ -694,6 +717,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("duplicity", DISK + "/dup", hours=96, runs=1),),
         made_from="duplicity good",
         why="fresh times of files; the last set broke off before its manifest",
+        expected_rung=1,
     ),
     State(
         "duplicity without its full",
@@ -701,6 +725,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("duplicity", DISK + "/dup", hours=-1, runs=0),),
         made_from="duplicity good",
         why="increments that rest on nothing",
+        expected_rung=1,
     ),
     State(
         "rdiff-backup good",
@@ -718,12 +743,14 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 attempt=True,
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "rdiff-backup broken off",
         "cp /mnt/disk/rdiff/rdiff-backup-data/current_mirror.* /mnt/disk/rdiff/rdiff-backup-data/current_mirror.2026-01-01T00:00:00Z.data",
         (Expected("rdiff-backup", DISK + "/rdiff", hours=5, attempt=False),),
         made_from="rdiff-backup good",
+        expected_rung=2,
     ),
     State(
         "copies good",
@@ -745,6 +772,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 "rclone", DISK + "/clone", hours=0, runs=1, encrypted=False, attempt=True, included=("/data",)
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "copies broken",
@@ -755,6 +783,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
             Expected("rclone", DISK + "/clone", hours=-1, attempt=False),
         ),
         made_from="copies good",
+        expected_rung=1,
     ),
     State(
         "dumps good",
@@ -772,6 +801,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
             ),
         ),
         declared=(DISK + "/dumps/*.sql.gz",),
+        expected_rung=2,
     ),
     State(
         "dumps empty",
@@ -780,6 +810,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="an empty dump with a fresh date",
+        expected_rung=2,
     ),
     State(
         "dumps cut off",
@@ -789,6 +820,25 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="one without its last line, one that gzip can't unpack",
+        expected_rung=2,
+    ),
+    State(
+        "dumps with a newer log",
+        "rm $(ls /mnt/disk/dumps/* | tail -2); date >/mnt/disk/dumps/nightly.log; : >/mnt/disk/dumps/shop.sql.gz.part",
+        (Expected("files", DISK + "/dumps/*", hours=72, runs=1),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*",),
+        why="the newest file is the log",
+        expected_rung=1,
+    ),
+    State(
+        "dumps linked from elsewhere",
+        "mkdir -p /data/dumps; mv /mnt/disk/dumps/* /data/dumps/; rmdir /mnt/disk/dumps; ln -s /data/dumps /mnt/disk/dumps",
+        (Expected("files", DISK + "/dumps/*.sql.gz", hours=24, runs=3, device="overlay"),),
+        made_from="dumps good",
+        declared=(DISK + "/dumps/*.sql.gz",),
+        why="a symlink to the original as another disk",
+        expected_rung=2,
     ),
     State(
         "dumps backdated",
@@ -797,6 +847,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="backdated archives with fresh file times",
+        expected_rung=1,
     ),
     State(
         "dumps not readable",
@@ -806,6 +857,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         declared=(DISK + "/dumps/*.sql.gz",),
         account=65534,
         unread=(DISK + "/dumps/*.sql.gz",),
+        expected_rung=0,
     ),
     State(
         "postgres good",
@@ -834,6 +886,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
                 attempt=True,
             ),
         ),
+        expected_rung=2,
     ),
     State(
         "postgres stale",
@@ -845,6 +898,7 @@ sed -i "s/^end_time=.*/end_time=$(date -d '-8 days' '+%F %T')+00:00/" /mnt/disk/
             Expected("barman", "pgmain", hours=192),
         ),
         made_from="postgres good",
+        expected_rung=1,
     ),
     State(
         "postgres broken",
@@ -858,6 +912,7 @@ sed -i 's/^status=.*/status=WAITING_FOR_WALS/' /mnt/disk/barman/pgmain/base/*/ba
         ),
         made_from="postgres good",
         why="broken pages; and no WAL that the copy needs",
+        expected_rung=1,
     ),
     State(
         "postgres of another version",
@@ -868,6 +923,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
             Expected("barman", "pgmain", untold=("runs", "attempt")),
         ),
         made_from="postgres good",
+        expected_rung=1,
     ),
     State(
         "btrfs good",
@@ -884,12 +940,22 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
             ),
         ),
         image=True,
+        expected_rung=0,
     ),
     State(
         "btrfs writable",
         "btrfs subvolume snapshot /mnt/btrfs/data /mnt/btrfs/three >/dev/null",
         (Expected("btrfs", "/mnt/btrfs/data", append_only=False),),
         made_from="btrfs good",
+        expected_rung=0,
+    ),
+    State(
+        "clock ahead",
+        "touch -d '+3 days' /mnt/disk/restic/snapshots/*; touch -d '+2 days' /mnt/disk/restic/snapshots/$(ls /mnt/disk/restic/snapshots | head -1)",
+        (Expected("restic", DISK + "/restic", hours=-72, runs=2),),
+        made_from="restic good",
+        why="clock skew: what is to come is told as it is, and judged by who knows the clock",
+        expected_rung=1,
     ),
     State(
         "a server of many",
@@ -897,6 +963,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
 mkdir -p /mnt/disk/clients
 for host in web1 web2; do restic -q init -r /mnt/disk/clients/$host; restic -q -r /mnt/disk/clients/$host backup /data; done
 borg init -e repokey /mnt/disk/clients/mail 2>/dev/null
+rm -rf /root/.config/borg /root/.cache/borg
 touch -d '-5 days' /mnt/disk/clients/web*/config; touch -d '-4 hours' /mnt/disk/clients/web1/snapshots/*; touch -d '-4 days' /mnt/disk/clients/web2/snapshots/*""",
         (
             Expected("restic", DISK + "/clients/web1", source="web1", hours=4, runs=1),
@@ -905,6 +972,7 @@ touch -d '-5 days' /mnt/disk/clients/web*/config; touch -d '-4 hours' /mnt/disk/
         ),
         declared=(DISK + "/clients",),
         why="the inventory names the root; clients are named by their folders",
+        expected_rung=0,
     ),
 )
 

@@ -143,6 +143,8 @@ def _fits(backup: Backup, declared: DeclaredBackup) -> bool:
 
 def _clock_offset(host: str, evidence: Evidence) -> Reading[int]:
     match evidence.newest.get((HostTarget(host), SystemFacts.kind)):
+        case Observation(collector="local", facts=SystemFacts()):
+            return 0  # This machine's clock is the one that all others are measured by.
         case Observation(facts=SystemFacts() as system):
             return system.clock_offset
         case Unobserved() as record:

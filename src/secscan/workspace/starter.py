@@ -221,6 +221,27 @@ criticality = 3
   # Optional: what it is, in your own words.
   what = "public portal"
 
+  # Optional: the backup that is to survive the host, one table for each; every rung of the ladder must hold for it.
+  # It is found by its tool, by the name that the tool gives it, or by a path of the files that it leaves.
+  #[[host.backup]]
+  #tool = "restic"
+  #name = "sftp:sao-luu.vi-du.example:/restic/portal"
+  #path = "/srv/dumps/*.sql.gz"
+  # The host of the inventory on which to look for it, where that is not this one.
+  #on = "vi-du-thu"
+  #must_contain = ["/etc", "/srv/portal", "database portal"]
+  #recovery_point = "24h"
+  #minimum_size = "10 GiB"
+  #keep = "30d"
+  # The host at another site that it goes to, as the tool addresses it.
+  #off_site = "sao-luu.vi-du.example"
+  #immutable = true
+    # Restores that were tested: shown as attested, never as observed.
+    #[[host.backup.restore_test]]
+    #date = 2026-01-31
+    #by = "Nguyễn Văn A"
+    #evidence = "BB-01/2026"
+
 [[host]]
 id = "vi-du-thu"
 addresses = ["192.0.2.25"]

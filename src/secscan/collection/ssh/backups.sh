@@ -98,24 +98,33 @@ backup_texts() {
     # Scripts that the clock starts: those named in crontabs and units, and those in cron's own folders.
     {
         for file in /etc/crontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/*; do
-            [ -f "$file" ] && [ -r "$file" ] && grep -o -E '(^|[[:space:];&|(])/[A-Za-z0-9._/+-]+' "$file"
-        done
+            [ -f "$file" ] && [ -r "$file" ] && put "$file$newline"
+        done | {
+            set --
+            while read -r file; do set -- "$@" "$file"; done
+            [ $# = 0 ] || grep -h -o -E '(^|[[:space:];&|(])/[A-Za-z0-9._/+-]+' "$@"
+        }
         if [ -d /run/systemd/system ]; then
             within 10 systemctl show --no-pager -p ExecStart '*.service' | grep -o -E ' /[A-Za-z0-9._/+-]+'
         fi
         for file in /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/*; do put "$file$newline"; done
-    } | tr -d ' \t;&|(' | sort -u | head -n 300 | while read -r file; do
-        case $file in /usr/bin/* | /bin/* | /sbin/* | /usr/sbin/* | /lib/* | /usr/lib/* | /dev/* | *'*') continue ;; esac
-        [ -f "$file" ] || continue
-        if [ ! -r "$file" ]; then
-            put "unread $file$newline"
-        elif [ "$(head -c 2 "$file" | tr -d '\0')" = '#!' ] && grep -q -E "$backup_words" "$file"; then
-            put "script $file$newline"
-            head -c 60000 "$file" | sed -e ':a' -e '/\\$/{' -e 'N' -e 's/\\\n[[:space:]]*/ /' -e 'ba' -e '}' |
-                grep -a -E "$backup_words"'|^[[:space:]]*(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=' |
-                grep -a -v -E '^[[:space:]]*(#|[A-Za-z_ ]*(PASS|SECRET|TOKEN|KEY)[A-Z_]*=)' |
-                without_secrets | cut -c 1-2000 | head -n 200 | sed -e 's#^#|#'
-        fi
+    } | tr -d ' \t;&|(' | sort -u | head -n 300 | {
+        set --
+        while read -r file; do
+            case $file in /usr/bin/* | /bin/* | /sbin/* | /usr/sbin/* | /lib/* | /usr/lib/* | /dev/* | *'*') continue ;; esac
+            [ -f "$file" ] || continue
+            if [ -r "$file" ]; then set -- "$@" "$file"; else put "unread $file$newline"; fi
+        done
+        # One process for all of them: most scripts of a host have nothing to do with backups.
+        [ $# = 0 ] || grep -l -E "$backup_words" "$@"
+    } | while read -r file; do
+        case $file in "unread "*) put "$file$newline"; continue ;; esac
+        [ "$(head -c 2 "$file" | tr -d '\0')" = '#!' ] || continue
+        put "script $file$newline"
+        head -c 60000 "$file" | sed -e ':a' -e '/\\$/{' -e 'N' -e 's/\\\n[[:space:]]*/ /' -e 'ba' -e '}' |
+            grep -a -E "$backup_words"'|^[[:space:]]*(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=' |
+            grep -a -v -E '^[[:space:]]*(#|[A-Za-z_ ]*(PASS|SECRET|TOKEN|KEY)[A-Z_]*=)' |
+            without_secrets | cut -c 1-2000 | head -n 200 | sed -e 's#^#|#'
     done
     unset IFS
     set -f
@@ -605,6 +614,7 @@ backup_declared() {
         shown=0
         for line in $found; do
             [ "$shown" -lt 2 ] || break
+            case $line in *.log | *.txt | *.md5 | *.sha[0-9]* | *.sig | *.asc | *.lock | *.tmp | *.part | *.err) continue ;; esac
             shown=$((shown + 1))
             rest=${line#* }
             size=${rest%% *} file=${rest#* }

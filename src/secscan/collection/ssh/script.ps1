@@ -19,7 +19,21 @@ $renames = (Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Man
 $time = Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time'
 $source = (Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters').Type
 $hotfixes = Try-Read { @(Get-HotFix | ForEach-Object HotFixID | Where-Object { $_ -match '^KB\d+$' }) }
+# Windows Server Backup tells administrators and backup operators; shadow copies are told to administrators.
+$tool = [bool](Get-Command Get-WBSummary)
+$backup = Try-Read { Get-WBSummary -ErrorAction Stop | ForEach-Object { @{
+    succeeded = ConvertTo-Seconds $_.LastSuccessfulBackupTime
+    last = ConvertTo-Seconds $_.LastBackupTime
+    result = [long]$_.LastBackupResultDetailedHR
+    versions = [int]$_.NumberOfVersions
+} } }
+$shadows = Try-Read { @(Get-CimInstance Win32_ShadowCopy -ErrorAction Stop | ForEach-Object {
+    @{ at = ConvertTo-Seconds $_.InstallDate; volume = $_.VolumeName }
+}) }
 $said = @{
+    'backup-tool' = $tool
+    backup = $backup
+    shadows = $shadows
     product = $current.ProductName
     type = $current.InstallationType -replace '^Server Core$', 'Server'
     version = if ($current.DisplayVersion) { $current.DisplayVersion } else { $current.ReleaseId }

@@ -14,11 +14,22 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
+from secscan.collection.ssh.backups.windows import windows_backup_facts
 from secscan.collection.ssh.framing import Reply, Section, read_reply
 from secscan.collection.ssh.reading import bounded
 from secscan.collection.ssh.reply import KINDS
 from secscan.collection.ssh.system import Clock, clock_offset
-from secscan.facts import Absent, Facts, Gap, PackageFacts, Reading, Release, SystemFacts, UpdateFacts
+from secscan.facts import (
+    Absent,
+    BackupFacts,
+    Facts,
+    Gap,
+    PackageFacts,
+    Reading,
+    Release,
+    SystemFacts,
+    UpdateFacts,
+)
 from secscan.model import Reason
 
 #: The shell behind Windows' sshd may be cmd.exe, which takes no more than 8191 characters, and quotes in its own way:
@@ -59,7 +70,7 @@ def windows_script() -> str:
 def windows_facts(
     run: WindowsRun, output: bytes, status: int | None, clock: Clock | None
 ) -> Mapping[str, Facts | Absent | Gap]:
-    """Facts of kinds system and updates; packages are absent; of the others, why there are none."""
+    """Facts of kinds system, updates and backups; packages are absent; of the others, why there are none."""
     reply = read_reply(output, run.nonce)
     if isinstance(reply, Gap):
         missing = status in (1, 127) and b"powershell" in output.lower()
@@ -72,6 +83,7 @@ def windows_facts(
     facts[PackageFacts.kind] = _NO_PACKAGES
     facts[SystemFacts.kind] = _system(said, reply, clock)
     facts[UpdateFacts.kind] = _updates(said)
+    facts[BackupFacts.kind] = windows_backup_facts(said)
     return facts
 
 

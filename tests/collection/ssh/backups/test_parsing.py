@@ -219,6 +219,8 @@ def test_an_hour_that_occurs_twice_is_the_earlier_one() -> None:
         ),
         ("RESTIC_REPOSITORY=/r flock -n /run/l restic backup /data", ("backup", "/data")),
         ('R=/r; restic -r $R backup "${R}/data"', ("-r", "/r", "backup", "/r/data")),
+        ("/bin/sh -c 'restic -r /r backup /data >/dev/null'", ("-r", "/r", "backup", "/data")),
+        ("/bin/bash -c restic -r /r backup /data", ("-r", "/r", "backup", "/data")),
         ("test -x /usr/bin/restic && restic -r '/r' backup /data", ("-r", "/r", "backup", "/data")),
     ],
 )
@@ -261,6 +263,15 @@ def test_a_repository_put_together_by_a_script_is_said_not_to_be_known() -> None
     )
     assert found.backups == ()
     assert {(u.tool, u.what, u.reason) for u in found.unread} == {("restic", "/x", Reason.UNPARSED)}
+
+
+@pytest.mark.parametrize(("apart", "told_of"), [(0, False), (60, False), (61, True)])
+def test_snapshots_that_are_all_as_old_as_the_repository_were_copied(apart: int, told_of: bool) -> None:
+    listing = (
+        "d 1 /r\n1 1779000000 155 8100 config\n1 1779000000 4096 41c0 data\n1 1779000000 4096 41c0 index\n"
+    )
+    listing += f"d 2 /r/snapshots\n2 1779000000 200 8100 0123abcd\n2 {1779000000 + apart} 200 8100 4567abcd\n"
+    assert isinstance(only({"backup-listing": listing}).runs, tuple) is told_of
 
 
 # --- Declared patterns --------------------------------------------------------------------------------------------

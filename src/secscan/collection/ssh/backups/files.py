@@ -30,6 +30,8 @@ _STARTS_AS_DUMP = re.compile(r"-- (PostgreSQL|MySQL|MariaDB) ")
 #: What encrypted files begin with: age, an OpenSSL salt, GnuPG's packet of an encrypted session key (RFC 9580, 4.3).
 _ENCRYPTED = re.compile(r"6167652d656e6372|53616c7465645f5f|(84|85|8c|c1|c3)[0-9a-f]{14}")
 _GZIP_OF_NOTHING = 20
+#: What lies beside backups and is none: a log that was written a minute ago says nothing of the dump.
+_BESIDE = re.compile(r".*\.(log|txt|md5|sha[0-9]+|sig|asc|lock|tmp|part|err)(\.[0-9]+)?", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ def read_files(told: Told, jobs: tuple[Job, ...], reply: Reply) -> Iterator[Back
             )
         return
     for matched in read_matched(section.text):
+        matched.files = [file for file in matched.files if not _BESIDE.fullmatch(file[2])]
         if matched.closed or (matched.shut and not matched.magic):
             what = matched.closed or next(iter(sorted(matched.shut)))
             yield Unread(
@@ -69,7 +72,7 @@ def read_files(told: Told, jobs: tuple[Job, ...], reply: Reply) -> Iterator[Back
                 reason=Reason.UNREADABLE,
                 detail=bounded(f"the account may not read {what}"),
             )
-        if matched.files and not (matched.closed and not matched.files):
+        if matched.files:
             yield _backup(told, matched, jobs)
 
 

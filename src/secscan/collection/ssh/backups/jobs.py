@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from secscan.collection.ssh.backups.told import Lines
 from secscan.collection.ssh.reading import bounded
@@ -67,6 +67,7 @@ _TOOLS = frozenset(
     }
     | {"mysqldump", "mariadb-dump", "proxmox-backup-client", "btrbk", "tar", "rest-server"}
 )
+_SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh"})
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _OPERATOR = re.compile(r"[();<>|&]+")
@@ -193,11 +194,21 @@ def _jobs(
     timers: tuple[Timer, ...],
     *,
     script: bool = False,
+    depth: int = 0,
 ) -> Iterator[Job]:
     environment: dict[str, str] = {}
     for line in lines:
         commands = list(_commands(line, environment))
         for words, output, chained in commands:
+            if words[0].rpartition("/")[2] in _SHELLS and len(words) > 2 and words[1] in ("-c", "-lc", "-ec"):
+                # systemd shows a unit's words without the quotes that were around this one.
+                inner = [" ".join(words[2:])]
+                if depth < 2:
+                    yield from (
+                        replace(job, alone=False)
+                        for job in _jobs(inner, seen_in, started_by, timers, script=script, depth=depth + 1)
+                    )
+                continue
             tool = _tool(words)
             if tool is not None:
                 name = words[tool].rpartition("/")[2]
@@ -280,6 +291,5 @@ def _tool(words: list[str]) -> int | None:
     if first in _TOOLS:
         return 0
     if first not in _STARTERS:
-        # `/bin/sh -c 'restic ...'` is taken apart no further: quoting once more is where guessing begins.
         return None
     return next((i for i, word in enumerate(words) if word.rpartition("/")[2] in _TOOLS), None)

@@ -17,6 +17,7 @@ from secscan.facts.backups import Attempt, Backup, BackupRun, Unread
 from secscan.model import Reason
 
 _REPORTED = re.compile(r"\s+([A-Z][A-Za-z -]+):\s+(.*)")
+_ITS_OWN = Gap(Reason.NOT_COLLECTED, "its server keeps a schedule of its own, which is not read")
 _DAY_FIRST = "%d-%b-%Y %H:%M:%S"
 
 
@@ -53,7 +54,7 @@ def read_backuppc(told: Told) -> Iterator[Backup | Unread]:
             name=bounded(found[2]),
             source="" if found[2] == "localhost" else bounded(found[2]),
             seen_in=(bounded(path),),
-            started_by=("backuppc",),
+            started_by=_ITS_OWN,
             place=told.place(f"{found[1]}/pc/{found[2]}"),
             runs=newest(runs),
             attempt=last or Gap(Reason.UNREADABLE, "no backup was ever begun"),
@@ -122,7 +123,7 @@ def _reported(
         name=bounded(f"{job} {client}"),
         source=bounded(re.sub(r"-fd\Z", "", client)),
         seen_in=(folder.rstrip("/"),),
-        started_by=(f"{tool}-dir",),
+        started_by=_ITS_OWN,
         place=Gap(Reason.UNREADABLE, "where its volumes lie is not told in the reports"),
         runs=gap or newest(runs),
         attempt=gap or last or Gap(Reason.UNREADABLE, "no backup was ever begun"),
