@@ -734,3 +734,14 @@ def test_a_change_in_one_agency_leaves_the_documents_of_others_alone() -> None:
     after = replace(before, hosts={**both, "y": replace(both["y"], role="portal")})
     assert agency_document(after, "a") == agency_document(before, "a")
     assert agency_document(after, "b") != agency_document(before, "b")
+
+
+@pytest.mark.parametrize(("declared", "refused"), [(200, False), (201, True)])
+def test_a_host_is_asked_for_backups_in_so_many_places(write: Write, declared: int, refused: bool) -> None:
+    tables = "".join(f"[[host.backup]]\npath = '/backup/{n}.gz'\n" for n in range(declared))
+    text = f"addresses = ['127.0.0.1']\n{tables}"
+    if refused:
+        with pytest.raises(ConfigurationError, match="more than 200 paths of backups"):
+            host(write, text)
+    else:
+        assert len(host(write, text).backups) == 200

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from secscan.engine.looking import backups_on, shards_of
+from secscan.engine.protocol import shard_of, work
 from secscan.engine.shard import MOST_UNDECLARED_SERVICES, Collectors, Shard, absentees, collect_shard
 from secscan.facts import INSIDE, Absent, AddressFacts, PortFacts, PortState, PortStatus
 from secscan.model import (
     AddressTarget,
+    DeclaredBackup,
     Endpoint,
     ExpectedService,
     Host,
@@ -260,3 +263,18 @@ def test_what_a_lost_worker_leaves_is_told_of_the_inside_too() -> None:
     records = run(given_up, recorded=(addresses(HostTarget("h")),))
     assert {kind for _, kind in records if _ == HostTarget("h").key} == set(INSIDE)
     assert all(r.reason is Reason.BUG for r in records.values())
+
+
+def test_a_backup_server_is_asked_for_what_other_hosts_declare_on_it() -> None:
+    keeper = Host("keeper", addresses=(A,))
+    owner = Host("owner", addresses=(A,), backups=(DeclaredBackup(path="/srv/owner/*", on="keeper"),))
+    own = Host(
+        "own", addresses=(A,), backups=(DeclaredBackup(path="/var/dump/*"), DeclaredBackup(tool="borg"))
+    )
+    assert backups_on([keeper, owner, own]) == {"keeper": ("/srv/owner/*",), "own": ("/var/dump/*",)}
+    shards = shards_of(
+        [keeper], workers=1, known_ports={}, recorded={}, backups=backups_on([keeper, owner, own])
+    )
+    assert [shard.backups for shard in shards] == [{"keeper": ("/srv/owner/*",)}]
+    [shard] = shards
+    assert shard_of(work(shard)) == shard

@@ -39,13 +39,22 @@ def look(
     progress: Callable[[Progress], None] = lambda _: None,
     known_ports: Mapping[str, tuple[int, ...]] | None = None,
     recorded: Mapping[str, Sequence[Record]] | None = None,
+    backups: Mapping[str, tuple[str, ...]] | None = None,
     kinds: Mapping[str, type[Facts]] = BUILT_IN,
 ) -> Progress:
     """Looks at every host and gives every record to ``record``, in batches, in any order.
 
+    ``known_ports``, ``recorded`` and ``backups`` are by host: see ``Shard``.
+
     Whatever ends it early (Ctrl-C too), all processes are ended and what was seen until then is handed on.
     """
-    shards = shards_of(hosts, workers=workers, known_ports=known_ports or {}, recorded=recorded or {})
+    shards = shards_of(
+        hosts,
+        workers=workers,
+        known_ports=known_ports or {},
+        recorded=recorded or {},
+        backups=backups_on(hosts) if backups is None else backups,
+    )
     batch: list[Record] = []
     handed_on = time.monotonic()
     done = Progress(len(hosts), 0, 0, 0)
@@ -71,6 +80,7 @@ def shards_of(
     workers: int,
     known_ports: Mapping[str, tuple[int, ...]],
     recorded: Mapping[str, Sequence[Record]],
+    backups: Mapping[str, tuple[str, ...]],
 ) -> list[Shard]:
     """Hosts in batches: one for each worker of a small fleet, where waiting in parallel is all that counts."""
     ordered = sorted(hosts, key=lambda host: host.id)
@@ -82,9 +92,20 @@ def shards_of(
             hosts=tuple(batch),
             known_ports={host.id: known_ports[host.id] for host in batch if known_ports.get(host.id)},
             recorded=tuple(record for host in batch for record in recorded.get(host.id, ())),
+            backups={host.id: backups[host.id] for host in batch if host.id in backups},
         )
         for number, batch in enumerate(batches)
     ]
+
+
+def backups_on(hosts: Iterable[Host]) -> dict[str, tuple[str, ...]]:
+    """Host -> the patterns of files that these hosts declare as backups on it: its own, and those it keeps."""
+    found: dict[str, set[str]] = {}
+    for host in hosts:
+        for backup in host.backups:
+            if backup.path:
+                found.setdefault(backup.on or host.id, set()).add(backup.path)
+    return {id: tuple(sorted(patterns)) for id, patterns in found.items()}
 
 
 def _after(done: Progress, event: Record | ShardDone) -> Progress:

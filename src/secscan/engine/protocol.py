@@ -72,6 +72,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, tag="work"):
     hosts: tuple[Host, ...]
     known_ports: dict[str, tuple[int, ...]] = {}
     recorded: tuple[WireRecord, ...] = ()
+    backups: dict[str, tuple[str, ...]] = {}
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, tag="seen"):
@@ -147,11 +148,13 @@ def work(shard: Shard) -> Work:
         hosts=shard.hosts,
         known_ports=shard.known_ports,
         recorded=tuple(to_wire(record) for record in shard.recorded),
+        backups=shard.backups,
     )
 
 
 def shard_of(work: Work, kinds: Mapping[str, type[Facts]] = BUILT_IN) -> Shard:
-    return Shard(work.shard, work.hosts, work.known_ports, tuple(from_wire(r, kinds) for r in work.recorded))
+    recorded = tuple(from_wire(record, kinds) for record in work.recorded)
+    return Shard(work.shard, work.hosts, work.known_ports, recorded, work.backups)
 
 
 def to_wire(record: Record) -> WireRecord:

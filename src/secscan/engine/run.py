@@ -10,7 +10,7 @@ import msgspec
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.judging import adjust_fleet, judge_fleet
-from secscan.engine.looking import Progress, look
+from secscan.engine.looking import Progress, backups_on, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
 from secscan.engine.references import stored_references
 from secscan.engine.stamping import stamp
@@ -132,6 +132,8 @@ def carry_out(
             progress=progress,
             known_ports=known,
             recorded=recorded,
+            # A backup server keeps those of hosts that this run may not look at.
+            backups=backups_on(inventory.hosts.values()),
             kinds=means.kinds,
         )
         judgement = judge(run, inventory, means, at=utc_now())

@@ -40,13 +40,15 @@ ENDPOINT_KINDS = (TlsFacts.kind, ChainFacts.kind)
 class Shard:
     """A batch of hosts. ``known_ports``: host -> TCP ports where a service was seen in earlier runs.
 
-    ``recorded`` is what this run already has of these hosts.
+    ``recorded`` is what this run already has of these hosts. ``backups``: host -> patterns of files that the inventory
+    says are backups on it, be they its own or another host's.
     """
 
     id: int
     hosts: tuple[Host, ...]
     known_ports: dict[str, tuple[int, ...]] = field(default_factory=dict)
     recorded: tuple[Record, ...] = ()
+    backups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class PortScan(Collector[AddressTarget], Protocol):

@@ -85,19 +85,20 @@ def collectors(
         addresses=AddressCollector(hosts),
         ports=PortCollector(ports),
         endpoints=tls,
-        inside=_inside(hosts, located, login) if login else None,
+        inside=_inside(shard, located, login) if login else None,
         located=located,
     )
 
 
-def _inside(
-    hosts: Mapping[str, Host], located: Mapping[str, Sequence[str]], login: Login
-) -> Collector[HostTarget]:
+def _inside(shard: Shard, located: Mapping[str, Sequence[str]], login: Login) -> Collector[HostTarget]:
     # Imported where somebody logs in: paramiko takes a fifth of a second.
     from secscan.collection.ssh import SshCollector, SshSettings
 
     settings = SshSettings(deadline=login.deadline, at_once=login.at_once)
-    return SshCollector(hosts, located, login.credentials, login.known_hosts, settings)
+    hosts = {host.id: host for host in shard.hosts}
+    return SshCollector(
+        hosts, located, login.credentials, login.known_hosts, settings, declared=shard.backups
+    )
 
 
 def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: CollectionSettings) -> str:

@@ -20,6 +20,9 @@ from secscan.toml_source import (
     shown_value,
 )
 
+#: One look at a host can ask for backups in so many places.
+MOST_BACKUP_PATHS = 200
+
 
 def load_inventory(folder: Path) -> Inventory:
     """Every agency and host of the ``*.toml`` files in ``folder`` and below it; one file for each agency.
@@ -45,6 +48,7 @@ def load_inventory(folder: Path) -> Inventory:
     mistakes += _parents(sources, complete=len(sources) == len(files))
     if len(sources) == len(files):
         mistakes += _keepers(sources)
+    mistakes += _crowded(sources)
     if mistakes:
         raise ConfigurationError(in_order(mistakes))
     return assemble((agency_of(file), hosts_of(file)) for file in parsed)
@@ -116,6 +120,29 @@ def _keepers(sources: Sequence[Source]) -> Iterator[Mistake]:
                 message = _("there is no host {id}").format(id=shown_value(on))
                 hint = _('did you mean "{guess}"?').format(guess=guess) if guess else ""
                 yield source.mistake(loc, f"{message}; {hint}" if hint else message)
+
+
+def _crowded(sources: Sequence[Source]) -> Iterator[Mistake]:
+    """Hosts that are said to hold backups in more places than one look can ask for."""
+    patterns: dict[str, set[str]] = {}
+    for source in sources:
+        hosts = source.data.get("host")
+        for i, host in enumerate(hosts if isinstance(hosts, list) else ()):
+            backups = host.get("backup") if isinstance(host, dict) else None
+            for j, backup in enumerate(backups if isinstance(backups, list) else ()):
+                path = backup.get("path") if isinstance(backup, dict) else None
+                on = (backup.get("on") or host.get("id")) if path else None
+                if not isinstance(path, str) or not isinstance(on, str):
+                    continue
+                there = patterns.setdefault(on, set())
+                if path not in there and len(there) == MOST_BACKUP_PATHS:
+                    message = _(
+                        "more than {most} paths of backups are declared on {host}; let one pattern, such as "
+                        "/backup/*/latest, stand for many"
+                    )
+                    place = ("host", i, "backup", j, "path")
+                    yield source.mistake(place, message.format(most=MOST_BACKUP_PATHS, host=shown_value(on)))
+                there.add(path)
 
 
 def _keeper_ids(source: Source) -> Iterator[tuple[Loc, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from secscan.collection.ssh.connection import Answer, Client, Connection, Failed, Place
 from secscan.collection.ssh.known_hosts import read_known_hosts
@@ -46,18 +47,21 @@ class SshCollector:
         known_hosts: Path,
         settings: SshSettings | None = None,
         *,
+        declared: Mapping[str, Sequence[str]] = MappingProxyType({}),
         environment: Environment | None = None,
         keyring: Keyring | None = None,
     ) -> None:
         """``addresses`` is looked at when a host's turn comes: it may still be filled until then.
 
-        A host that is not in it is looked up. ``known_hosts`` is read when collecting begins.
+        A host that is not in it is looked up. ``known_hosts`` is read when collecting begins. ``declared``: host ->
+        patterns of files that the inventory says are backups there.
         """
         self._hosts = hosts
         self._addresses = addresses
         self._credentials = credentials
         self._known_hosts = known_hosts
         self._settings = settings or SshSettings()
+        self._declared = declared
         self._environment = environment
         self._keyring = keyring
 
@@ -152,26 +156,12 @@ class SshCollector:
             windows = WindowsRun.new()
             answer = connection.run(WINDOWS_COMMAND, windows.standard_input)
             return windows_facts(windows, answer.output, answer.status, _clock(answer))
-        run = Run.new(budget=budget, sudo=credential.sudo, declared=declared_on(host.id, self._hosts))
+        run = Run.new(budget=budget, sudo=credential.sudo, declared=self._declared.get(host.id, ()))
         answer = connection.run(COMMAND, run.standard_input)
         reply = run.read(answer.output, answer.status)
         if isinstance(reply, Gap):
             return dict.fromkeys(KINDS, reply)
         return facts_of(reply, _clock(answer))
-
-
-def declared_on(host: str, hosts: Mapping[str, Host]) -> tuple[str, ...]:
-    """Patterns of files that the inventory says are on a host: its own backups, and those it keeps for others."""
-    return tuple(
-        sorted(
-            {
-                b.path
-                for other in hosts.values()
-                for b in other.backups
-                if b.path and (b.on or other.id) == host
-            }
-        )
-    )
 
 
 def _clock(answer: Answer) -> Clock:

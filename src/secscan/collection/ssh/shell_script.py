@@ -24,7 +24,8 @@ _START = 'if [ -z "${nonce-}" ]; then\n'
 
 #: What a pattern may be made of: nothing that means anything to a shell but ``*`` and ``?``.
 _PATTERN = re.compile(r"/[A-Za-z0-9._/*?+@=:,%-]{1,199}", re.ASCII)
-_MOST_PATTERNS = 50
+#: So many a host are asked for; an inventory that declares more is refused.
+MOST_PATTERNS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class Run:
 
 
 def asked_for(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Of declared patterns those that a host can be asked for: absolute, of harmless characters, at most 50."""
+    """Of declared patterns those that a host can be asked for: absolute, of harmless characters, at most 200."""
     sound = (p for p in patterns if _PATTERN.fullmatch(p) and "/../" not in f"{p}/")
-    return tuple(dict.fromkeys(sound))[:_MOST_PATTERNS]
+    return tuple(dict.fromkeys(sound))[:MOST_PATTERNS]
 
 
 def backup_commands(folder: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from secscan.collection.ssh.local import run_script
 from secscan.collection.ssh.shell_script import Run, backup_commands
 from secscan.facts import Gap, encode
 from secscan.facts.backups import BackupFacts
-from secscan.model import DeclaredBackup, Host, HostTarget, Observation
+from secscan.model import Host, HostTarget, Observation
 from secscan.scope import Gate, ProbeLog, scope_of_addresses
 from tests.lab.backups import STATES, Lab, State, available, by_name, differences, entering, run_in
 from tests.lab.ssh import Sshd, make_key
@@ -73,13 +73,13 @@ def test_over_a_real_sshd_the_inventory_s_patterns_are_asked_for(lab: Lab, tmp_p
     sshd = Sshd(authorized=f'command="{enter}" {key}')
     try:
         (tmp_path / "known_hosts").write_text(sshd.known_hosts)
-        backup = DeclaredBackup(tool="files", path="/mnt/disk/dumps/*.sql.gz")
         collector = SshCollector(
-            {"db1": Host("db1", ("127.0.0.1",), credential="c", backups=(backup,))},
+            {"db1": Host("db1", ("127.0.0.1",), credential="c")},
             {},
             {"c": Credential("c", "root", sshd.port, key_file=login)},
             tmp_path / "known_hosts",
             SshSettings(deadline=60),
+            declared={"db1": ("/mnt/disk/dumps/*.sql.gz",)},
         )
         gate = Gate(scope_of_addresses(["127.0.0.1"]), ProbeLog(None))
         records = [r for r in collector.collect([HostTarget("db1")], gate) if r.kind == "backups"]
