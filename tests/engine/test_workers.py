@@ -39,7 +39,7 @@ def setup() -> Iterator[Setup]:
 def run(
     setup: Setup, each: Callable[[Record | ShardDone], None] = lambda _: None, **options: float
 ) -> list[Record | ShardDone]:
-    shards = shards_of(HOSTS, workers=2, known_ports={}, recorded={})
+    shards = shards_of(HOSTS, workers=2, known_ports={}, recorded={}, backups={})
     events = []
     with contextlib.closing(collect(shards, setup, workers=2, **options)) as seen:
         for event in seen:
@@ -92,10 +92,10 @@ def test_a_worker_that_hangs_is_ended_and_loses_nothing(setup: Setup) -> None:
             hung.append(workers()[0])
             os.kill(hung[0], signal.SIGSTOP)
 
-    # With a deadline of 1 s that makes 9 s of silence: on a busy machine starting Python takes some of it, too.
-    hasty = msgspec.structs.replace(setup, settings=msgspec.structs.replace(setup.settings, deadline=1.0))
+    # With a deadline of 2 s that makes 11 s of silence: on a busy machine starting Python takes some of it, too.
+    hasty = msgspec.structs.replace(setup, settings=msgspec.structs.replace(setup.settings, deadline=2.0))
     with adopting():
-        events = run(hasty, once, longest_silence=5.0)
+        events = run(hasty, once, longest_silence=3.0)
         assert hung[0] not in descendants()
     assert keys(events) == undisturbed
     assert {host for e in events if isinstance(e, ShardDone) for host in e.hosts} == {h.id for h in HOSTS}
@@ -123,7 +123,7 @@ def test_a_host_whose_workers_die_again_and_again_is_a_bug_and_ends(setup: Setup
 def test_closing_early_leaves_no_process(setup: Setup) -> None:
     with adopting():
         before = descendants()
-        shards = shards_of(HOSTS, workers=2, known_ports={}, recorded={})
+        shards = shards_of(HOSTS, workers=2, known_ports={}, recorded={}, backups={})
         events = collect(shards, setup, workers=2)
         next(events)
         events.close()

@@ -118,11 +118,13 @@ def test_the_installed_kernels_are_those_in_boot(host: Seen) -> None:
     assert all(kernel.package for kernel in known(host.system.kernels))
 
 
-def test_the_only_listening_socket_is_the_labs_own(host: Seen) -> None:
+def test_the_labs_own_socket_is_among_those_that_listen(host: Seen) -> None:
+    """The network is that of the tests, where servers of others may listen too."""
     (seen,) = (r for r in host.records if r.kind == "sockets")
     assert isinstance(seen, Observation)
-    (socket,) = known(seen.facts.sockets)
-    assert (socket.transport, socket.address) == ("tcp", "127.0.0.1")
+    listening = {(socket.transport, socket.address, socket.port) for socket in known(seen.facts.sockets)}
+    address, _, port = seen.volatile["address"].rpartition(":")
+    assert ("tcp", address, int(port)) in listening
 
 
 def test_what_an_ordinary_account_may_not_read_is_a_gap(host: Seen) -> None:
