@@ -41,7 +41,7 @@ def place(tmp_path: Path) -> Workspace:
 
 
 def test_a_new_workspace_has_no_mistake(place: Workspace) -> None:
-    assert place.load_settings().profile == "network"
+    assert place.load_settings().profile == "baseline"
     assert len(place.load_inventory().hosts) == 2
     assert place.load_anchors() == ()
 

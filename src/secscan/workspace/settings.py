@@ -25,7 +25,7 @@ class Settings:
     its jump hosts in the order of the way.
     """
 
-    profile: str = "network"
+    profile: str = "baseline"
     language: str = "en"
     time_zone: str = "UTC"
     workers: int | None = None

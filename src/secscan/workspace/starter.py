@@ -47,9 +47,10 @@ def write_new(folder: Path, *, today: date) -> Workspace:
 _SETTINGS = """\
 # The settings of this workspace. Lines that begin with "#" and no blank are keys with an example; take the "#" off.
 
-# The baseline that agencies are held to: "network" (what is seen over the network), "baseline" (patch levels too:
-# hosts want a login), or one of your own in profiles/. See: secscan profiles list
-profile = "network"
+# The baseline that agencies are held to: "baseline" (TLS, certificates, ports, patch levels, backups; what no login
+# shows counts as unknown), "network" (what is seen without a login), one of the security levels "level-1" to "level-5",
+# or one of your own in profiles/. See: secscan profiles list
+profile = "baseline"
 
 # The language of pages and messages: "en" or "vi".
 language = "en"
