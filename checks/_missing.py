@@ -72,7 +72,7 @@ class Compared:
     #: The gravest reason why nothing can pass; None: all that is not missing is there.
     doubt: Verdict | None
     as_of: datetime
-    #: What installs one update here, but for the name: ``apt upgrade``.
+    #: What installs updates here, but for their names: ``dnf upgrade``.
     command: str
 
 
@@ -230,6 +230,13 @@ def lacks(update: MissingUpdate, command: str) -> Verdict:
             severity=gravity_of(update),
             **values,
         )
+    if not update.flaws and not update.advisories:
+        return failed(
+            "{package} {installed} ({binaries}) is older than its fix {fixed}. Run: {fix}",
+            object=name,
+            severity=gravity_of(update),
+            **values,
+        )
     if update.published is None:
         return failed(
             "{package} {installed} ({binaries}) is older than its fix {fixed}: {flaws}. Run: {fix}",
@@ -261,20 +268,48 @@ def facts_of(update: MissingUpdate, command: str) -> dict[str, str | int]:
 
 
 def fix_of(update: MissingUpdate, command: str) -> str:
-    """The same for all that one step mends: ``apt upgrade openssl``, ``reboot``, or nothing where there is no fix.
+    """What mends it, as it is typed; ``reboot``, or nothing where there is no fix. It groups hosts that need the same.
 
-    It has the name of the source, which is the same on every host, whichever of its packages is installed there.
+    For apt that is a pattern with the name of the source, so that it is the same on every host, whichever of its
+    packages is installed there (apt-patterns(7), apt 2.0); the others know installed packages only.
     """
     if update.awaits_reboot:
         return "reboot"
-    return f"{command} {short(update.package)}" if update.fixed else ""
+    if not update.fixed:
+        return ""
+    if command != APT:
+        return f"{command} {' '.join(short(name) for name in update.binaries[:MOST_NAMES])}"
+    name = short(update.package).replace(".", r"\.").replace("+", r"\+")
+    # What boots is built from another source, signed: linux-signed-amd64.
+    signed = "(-signed-.*)?" if update.package == "linux" else ""
+    return f"{command} '?source-package(^{name}{signed}$)'"
+
+
+#: What installs updates of some packages and of nothing else.
+APT = "apt-get install --only-upgrade"
+#: Names of packages that one command is given; more of one source are rare.
+MOST_NAMES = 20
 
 
 def _command(manager: str, release: Release) -> str:
     if manager == "rpm" and release.id.lower().startswith(("sle", "opensuse", "suse")):
         return "zypper update"
-    commands = {"dpkg": "apt upgrade", "rpm": "dnf upgrade", "apk": "apk upgrade", "pacman": "pacman -Syu"}
+    commands = {"dpkg": APT, "rpm": "dnf upgrade", "apk": "apk upgrade", "pacman": "pacman -Syu"}
     return commands.get(manager, short(manager))
+
+
+def nameless(missing: Sequence[MissingUpdate]) -> Verdict | None:
+    """Why nothing can be said about flaws that are none too grave: updates are missing, and nobody says what they mend."""
+    unnamed = [update.package for update in fixable(missing) if not update.flaws]
+    if not unnamed:
+        return None
+    return unknown(
+        Reason.NOT_COLLECTED,
+        "Security updates are missing ({count}), and nothing that was imported names what they mend: {packages}. Bring "
+        "OSV of the distribution, or the Debian security tracker's JSON, and run: secscan feeds import FILE",
+        count=len(unnamed),
+        packages=listed(unnamed),
+    )
 
 
 def gravity_of(update: MissingUpdate) -> Severity:

@@ -37,6 +37,7 @@ from secscan.checks._missing import (
     is_stale,
     lacks,
     last_day,
+    nameless,
     offered_of,
     stale_catalogue,
     used_flaws,
@@ -184,6 +185,13 @@ def end_of_life_soon(
     name, ends = told
     if ends is None:
         yield passed("{system} has no known end of life.", system=name)
+    elif ends < at.date():
+        yield failed(
+            "{system} got its last security updates on {date}; {days} days of them ahead are expected.",
+            system=name,
+            date=str(ends),
+            days=limits.days,
+        )
     elif (ends - at.date()).days <= limits.days:
         yield failed(
             "{system} gets its last security updates on {date}; more than {days} days are expected.",
@@ -258,8 +266,8 @@ def critical_updates(
     found = [u for u in fixable(compared.missing) if gravity_of(u) >= Severity.HIGH]
     for update in found:
         yield lacks(update, compared.command)
-    if compared.doubt is not None:
-        yield compared.doubt
+    if doubt := compared.doubt or nameless(compared.missing):
+        yield doubt
     elif not found:
         yield passed(
             "None of {count} packages lacks a critical or high security update, by the advisories of {date}.",
@@ -337,8 +345,8 @@ def known_exploited(
             yield exploited_verdict(update, used, compared.command, limits, at)
     if is_stale(exploited.as_of, limits.feed_days, at):
         yield stale_catalogue(exploited, limits.feed_days)
-    elif compared.doubt is not None:
-        yield compared.doubt
+    elif doubt := compared.doubt or nameless(compared.missing):
+        yield doubt
     elif not found:
         yield passed(
             "None of {count} packages has a flaw known to be exploited, by the catalogue of {date}.",
@@ -398,8 +406,8 @@ def exploit_likelihood(
                 object=identity(update.package),
                 **told,
             )
-    if compared.doubt is not None:
-        yield compared.doubt
+    if doubt := compared.doubt or nameless(compared.missing):
+        yield doubt
     elif not found:
         yield passed(
             "None of {count} packages has a flaw likelier than {most} %, by the predictions of {date}.",
@@ -528,8 +536,11 @@ def updates_offered(
             "Not offered, and no advisory says since when they should be: {packages}.",
             packages=listed(u.package for u in unsure),
         )
+    elif expected or undated:
+        count = len(expected) + len(undated)
+        yield passed("It offers every update that is missing by the advisories ({count}).", count=count)
     else:
-        yield passed("It offers all of the {count} updates that it should.", count=len(expected))
+        yield passed("By the advisories, no update is missing that it could offer.")
 
 
 # --- What the host itself says of its updates -------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from secscan.check import Check, Limits, Verdict
 from secscan.checks import patch as checks
 from secscan.checks._kernel_release import age_key, flavour
+from secscan.checks._missing import fix_of
 from secscan.facts import (
     Facts,
     Gap,
@@ -450,7 +451,7 @@ UPDATES = [
         "critical",
         [rated(LOW, CRITICAL)],
         FAIL,
-        "openssl 1.0 (openssl) is older than its fix 2.0 of 2026-05-02: CVE-2026-2, CVE-2026-1. Run: apt upgrade openssl",
+        "openssl 1.0 (openssl) is older than its fix 2.0 of 2026-05-02: CVE-2026-2, CVE-2026-1. Run: apt-get install --only-upgrade '?source-package(^openssl$)'",
         CRITICAL,
         object="openssl",
     ),
@@ -490,7 +491,7 @@ UPDATES = [
         MEDIUM,
         object="openssl",
     ),
-    Case(OTHER, "nothing named", [rated()], FAIL, "2026-05-02: -.", MEDIUM, object="openssl"),
+    Case(OTHER, "nothing named", [rated()], FAIL, "is older than its fix 2.0. Run", MEDIUM, object="openssl"),
 ]
 
 EXPLOITED = Exploitation(added=TODAY - 21 * DAY, due=TODAY)
@@ -500,6 +501,19 @@ EXPLOITED_1 = catalogue(CVE_2026_1=EXPLOITED)
 def exploited(due: date, added: date = TODAY - 100 * DAY, *, ransomware: bool = False) -> KnownExploited:
     return catalogue(CVE_2026_1=Exploitation(added, due, ransomware))
 
+
+#: An update of which nobody says what it mends could mend anything.
+NAMELESS = [
+    Case(
+        check,
+        "missing, and nobody says what it mends",
+        [advised(update("openssl", published=None)), EXPLOITED_1, predictions(CVE_2026_1=0.5)],
+        UNKNOWN,
+        "Security updates are missing (1), and nothing that was imported names what they mend: openssl",
+        reason=Reason.NOT_COLLECTED,
+    )
+    for check in (GRAVE, USED, LIKELY)
+]
 
 IN_USE = [
     Case(
@@ -647,7 +661,7 @@ OVERDUE = [
         "critical, overdue",
         [since(16, CRITICAL)],
         FAIL,
-        "openssl 1.0 was due for 2.0 on 2026-05-31: CVE-2026-1. Run: apt upgrade openssl",
+        "openssl 1.0 was due for 2.0 on 2026-05-31: CVE-2026-1. Run: apt-get install --only-upgrade '?source-package(^openssl$)'",
         HIGH,
         object="openssl",
     ),
@@ -760,8 +774,8 @@ def offers(*updates: PendingUpdate) -> UpdateFacts:
 
 
 OFFERS = [
-    Case(OFFERED, "all", [FIXED, offers(*BOTH)], PASS, "all of the 1 updates"),
-    Case(OFFERED, "nothing is missing", [], PASS, "all of the 0 updates"),
+    Case(OFFERED, "all", [FIXED, offers(*BOTH)], PASS, "missing by the advisories (1)"),
+    Case(OFFERED, "nothing is missing", [], PASS, "no update is missing"),
     Case(
         OFFERED,
         "nothing",
@@ -782,7 +796,13 @@ OFFERS = [
         FAIL,
         "Of 2 packages that lack a security update, the package manager offers none for 1: openssl.",
     ),
-    Case(OFFERED, "held, all of it", [FIXED, installed(held=("libssl3", "openssl"))], PASS, "0 updates"),
+    Case(
+        OFFERED,
+        "held, all of it",
+        [FIXED, installed(held=("libssl3", "openssl"))],
+        PASS,
+        "no update is missing",
+    ),
     Case(OFFERED, "held in part", [FIXED, installed(held=("openssl",))], FAIL),
     Case(OFFERED, "what is held unread", [FIXED, installed(held=UNREAD)], FAIL),
     Case(OFFERED, "pending unread", [FIXED, kept(pending=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
@@ -1177,6 +1197,7 @@ CASES = [
     *LIFETIMES,
     *_by_advisories(),
     *UPDATES,
+    *NAMELESS,
     *IN_USE,
     *OVERDUE,
     *OFFERS,
@@ -1529,7 +1550,7 @@ def test_evidence_of_an_update_can_be_grouped_by_its_fix() -> None:
 @pytest.mark.parametrize(
     ("manager", "release", "fix"),
     [
-        ("dpkg", BOOKWORM, "apt upgrade openssl"),
+        ("dpkg", BOOKWORM, "apt-get install --only-upgrade '?source-package(^openssl$)'"),
         ("rpm", ROCKY, "dnf upgrade openssl"),
         ("rpm", Release(id="sles", version="15.6"), "zypper update openssl"),
         ("apk", Release(id="alpine", version="3.20.3"), "apk upgrade openssl"),
@@ -1547,3 +1568,17 @@ def test_every_missing_update_tells_its_fix_and_its_day(manager: str, release: R
 def test_references_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(catalogue(), "as_of", AT)  # noqa: B010 - an assignment is what mypy would refuse
+
+
+@pytest.mark.parametrize(
+    ("source", "pattern"),
+    [("openssl", "^openssl$"), ("libsigc++-2.0", r"^libsigc\+\+-2\.0$"), ("linux", "^linux(-signed-.*)?$")],
+)
+def test_apt_is_told_what_to_update_by_the_source(source: str, pattern: str) -> None:
+    command = "apt-get install --only-upgrade"
+    assert fix_of(update(source), command) == f"{command} '?source-package({pattern})'"
+
+
+def test_other_package_managers_are_told_the_packages_there_are() -> None:
+    missing = update("glibc", binaries=("glibc", "glibc-common"))
+    assert fix_of(missing, "dnf upgrade") == "dnf upgrade glibc glibc-common"

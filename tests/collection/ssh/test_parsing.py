@@ -11,6 +11,7 @@ from secscan.collection.ssh.operation import parse_cron, parse_sockets
 from secscan.collection.ssh.reading import UnparsedError, command
 from secscan.collection.ssh.reply import facts_of
 from secscan.collection.ssh.system import Clock, parse_release
+from secscan.collection.ssh.updates import dpkg_changed
 from secscan.facts import Facts, Gap, Kernel, Package, PendingUpdate, Release, Repository, Socket
 from secscan.model import Reason
 from tests.collection.ssh.composed import ALMA, ALPINE, AMAZON, APPLIANCE, ARCH, ROCKY, SLES, UBUNTU, composed
@@ -627,3 +628,15 @@ def test_what_looks_like_a_secret_in_a_command_is_not_kept(text: str, kept: str)
 def test_a_flood_of_cron_entries_is_not_kept() -> None:
     with pytest.raises(UnparsedError):
         parse_cron("file /etc/crontab\n" + "".join(f"line {i} * * * * root x{i}\n" for i in range(6000)))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("1775000000 /var/lib/dpkg/status", 1775000000),
+        ("1775000000 /var/lib/dpkg/status\n1770000000 /var/lib/dpkg/info/curl.list", 1770000000),
+    ],
+)
+def test_a_hold_is_no_change_of_what_is_installed(lines: str, expected: int) -> None:
+    """apt-mark writes dpkg's status as an installation does."""
+    assert dpkg_changed(lines) == datetime.fromtimestamp(expected, UTC)

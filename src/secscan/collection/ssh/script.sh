@@ -227,7 +227,7 @@ reboot() {
     if [ -r /run/reboot-required.pkgs ]; then
         while IFS= read -r line; do put "package $line$newline"; done </run/reboot-required.pkgs
     fi
-    if has zypper; then as_nobody 10 zypper --non-interactive needs-rebooting >/dev/null; echo "zypper $?"; fi
+    if has zypper && has_rpms; then as_nobody 10 zypper --non-interactive needs-rebooting >/dev/null; echo "zypper $?"; fi
     return 0
 }
 
@@ -486,6 +486,11 @@ automatic() {
 
 changed() {
     instants /var/lib/dpkg/status
+    # dpkg's status is written by apt-mark as well; a package's list of files only when it is installed or updated.
+    set +f
+    newest=$(ls -t /var/lib/dpkg/info/*.list | head -n 1)
+    set -f
+    [ -n "$newest" ] && instants "$newest"
     instants /lib/apk/db/installed
     instants /var/lib/pacman/local
     return 0
@@ -496,7 +501,8 @@ programs() {
     [ "$(id -u)" = 0 ] || return 126
     set +f
     for folder in /proc/[0-9]*; do
-        if grep -q -E '/(usr/|opt/)?(lib[^/]*|bin|sbin)/[^ ]* \(deleted\)$' "$folder/maps"; then
+        # Code that runs and is gone; data files that programs delete while they use them are none.
+        if grep -q -E '^[^ ]+ ..x. [^/]* /(usr/(local/)?|opt/[^ ]*/)?(lib[^/ ]*|s?bin)/[^ ]* \(deleted\)$' "$folder/maps"; then
             read -r line <"$folder/comm" && put "$line$newline"
         fi
     done | sort -u

@@ -39,7 +39,7 @@ def update_facts(reply: Reply, packages: PackageFacts | Gap) -> UpdateFacts | Ga
                 repositories=take(reply, "apt-origins", _apt_repositories),
                 metadata_at=take(reply, "apt-metadata", _apt_metadata),
                 automatic=_apt_automatic(reply, packages),
-                changed_at=take(reply, "changed", lambda text: _one(text, "/var/lib/dpkg/status")),
+                changed_at=take(reply, "changed", dpkg_changed),
                 hotfixes=_NOT_WINDOWS,
             )
         case "rpm":
@@ -413,6 +413,13 @@ def _units(reply: Reply) -> dict[str, str]:
         if len(words) >= 2 and words[0] == "unit":
             found[words[1]] = words[2] if len(words) > 2 else ""
     return found
+
+
+def dpkg_changed(text: str) -> datetime:
+    """When a package was last installed or updated: the newest list of files; where there is none, dpkg's status."""
+    found = instants(text)
+    lists = [at for path, at in found.items() if path.startswith("/var/lib/dpkg/info/")]
+    return max(lists) if lists else _one(text, "/var/lib/dpkg/status")
 
 
 def _one(text: str, path: str) -> datetime:
