@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -245,11 +247,14 @@ def test_as_a_forced_command_it_refuses_a_line_that_is_not_its_own(line: bytes, 
 
 
 def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
-    """What it can't know: functions are called by name, formats are dpkg's and apt's, mksh has a flag of its own."""
+    """What it can't know: functions are called by name, formats are dpkg's and apt's, mksh has a flag of its own, and
+
+    words are split on purpose where a function says what find is asked, and where a pattern of the inventory's stands.
+    """
     checker = shutil.which("shellcheck")
     if checker is None:
         pytest.skip("shellcheck is not installed (package shellcheck)")
-    known = "SC2016,SC2317,SC3041"
+    known = "SC2016,SC2046,SC2086,SC2317,SC3041"
     (tmp_path / "script.sh").write_text(f"#!/bin/sh\n{script_text()}")
     said = subprocess.run(
         [checker, "--shell=sh", f"--exclude={known}", "--format=gcc", str(tmp_path / "script.sh")],
@@ -293,6 +298,37 @@ def test_a_shell_that_is_not_there_is_said_to_be_missing() -> None:
 def test_an_endless_shell_is_cut_off() -> None:
     records = list(LocalCollector(interpreter=("sh", "-c", "yes")).collect([HostTarget("here")]))
     assert {r.reason for r in records if isinstance(r, Unobserved)} == {Reason.TARPIT}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is told what others have mapped")
+def test_code_that_was_replaced_is_told_from_data_that_was_deleted(tmp_path: Path) -> None:
+    """Databases delete files that they go on using; only a program or a library that is gone is an outdated one."""
+    place = Path(tempfile.mkdtemp(prefix="secscan-lab-", dir="/opt"))
+    code = place / "bin" / "labsleep"
+    code.parent.mkdir()
+    shutil.copy(shutil.which("sleep") or "", code)
+    data = "import mmap, os, sys, time; f = open(sys.argv[1], 'w+b'); f.write(b'x' * 4096); f.flush();"
+    data += "m = mmap.mmap(f.fileno(), 4096); os.unlink(sys.argv[1]); print(flush=True); time.sleep(60)"
+    (place / "lib").mkdir()
+    running = [
+        subprocess.Popen([str(code), "60"]),
+        subprocess.Popen(
+            [sys.executable, "-c", data, str(place / "lib" / "data.tmp")], stdout=subprocess.PIPE
+        ),
+    ]
+    try:
+        assert running[1].stdout is not None
+        running[1].stdout.readline()
+        code.unlink()
+        text = run(("/bin/sh",)).output("programs")
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+        shutil.rmtree(place)
+    assert isinstance(text, str)
+    assert "labsleep" in text.split()
+    assert Path(sys.executable).resolve().name not in text.split()
 
 
 def _plain(seen: Facts | Gap) -> bytes | Gap:

@@ -488,9 +488,8 @@ changed() {
     instants /var/lib/dpkg/status
     # dpkg's status is written by apt-mark as well; a package's list of files only when it is installed or updated.
     set +f
-    newest=$(ls -t /var/lib/dpkg/info/*.list | head -n 1)
+    stat -c '%Y %n' /var/lib/dpkg/info/*.list | sort -rn | head -n 1
     set -f
-    [ -n "$newest" ] && instants "$newest"
     instants /lib/apk/db/installed
     instants /var/lib/pacman/local
     return 0
