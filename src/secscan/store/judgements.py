@@ -9,6 +9,7 @@ from secscan.history import Lifecycle
 from secscan.language import _
 from secscan.model import Finding, Judgement
 from secscan.store import tables
+from secscan.store.chain import add_link
 from secscan.store.errors import StoreError
 from secscan.store.findings import (
     HOSTS_AT_ONCE,
@@ -55,6 +56,7 @@ def save(
     save_findings(connection, number, judgement.findings)
     save_lives(connection, number, lives)
     save_accepted(connection, accepted)
+    add_link(connection, number)
 
 
 def read_judgement(connection: Connection, judged: Row[Any]) -> Judgement:
