@@ -20,7 +20,9 @@ from secscan.workspace import Workspace, around, find_workspace
 
 if TYPE_CHECKING:
     from secscan.cli.assessment import Shown
+    from secscan.engine.protocol import Login
     from secscan.store import RunState, Store
+    from secscan.workspace import Settings
 
 
 def find_all_checks(folder: str | None, workspace: Workspace | None = None) -> Mapping[str, Check]:
@@ -73,6 +75,18 @@ def open_store(workspace: Workspace, *, create: bool = False) -> "Store":
     from secscan.store import Store
 
     return Store.open(workspace.database, create=create, kinds=find_kinds())
+
+
+def login_of(place: Workspace, settings: "Settings") -> "Login":
+    """How a workspace's hosts are logged in to."""
+    from secscan.engine.protocol import Login
+
+    return Login(
+        credentials=dict(settings.credentials),
+        known_hosts=place.known_hosts,
+        deadline=settings.ssh_deadline,
+        at_once=settings.ssh_at_once,
+    )
 
 
 def workers_by_default() -> int:

@@ -50,6 +50,7 @@ def command(
     from secscan.cli import assessment
     from secscan.cli.parts import (
         find_all_checks,
+        login_of,
         open_store,
         open_workspace,
         warn_without_nmap,
@@ -58,7 +59,7 @@ def command(
     )
     from secscan.cli.progress import showing
     from secscan.engine import run as runs
-    from secscan.engine.protocol import CollectionSettings, Login
+    from secscan.engine.protocol import CollectionSettings
     from secscan.facts.ports import port_ranges
     from secscan.registry import find_kinds
     from secscan.scope import ProbeLog, require_current, utc_now
@@ -102,13 +103,7 @@ def command(
             kinds=find_kinds(),
         )
         if means.baseline.looks_inside:
-            login = Login(
-                credentials=dict(settings.credentials),
-                known_hosts=place.known_hosts,
-                deadline=settings.ssh_deadline,
-                at_once=settings.ssh_at_once,
-            )
-            means = replace(means, login=login)
+            means = replace(means, login=login_of(place, settings))
         collection = CollectionSettings(
             deadline=deadline or settings.deadline,
             ports=settings.ports,
