@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from secscan.history import settle
-from secscan.model import Finding, Outcome, Reason
+from secscan.model import Canary, Finding, Misjudged, Outcome, Reason
 from secscan.store import Store
 from tests.store.samples import a_finding, a_host_score, a_judgement, a_start, addresses, later, missed, ports
 
@@ -174,3 +174,14 @@ def test_a_run_that_was_judged_and_not_finished_may_record_more(path: Path) -> N
         assert store.check() == []
         store.finish(run, later(4))
         assert any("(run 4): its observations changed" in line for line in store.check())
+
+
+def test_what_a_quarantined_run_saw_is_no_evidence(path: Path) -> None:
+    with Store.open(path) as store:
+        run = store.begin_run(a_start())
+        store.record(run, [ports(at=later(5), open=[23])])
+        store.quarantine(run, [Misjudged("web-1", Canary.GOOD, ("port.telnet",))], later(5))
+        ((_, evidence),) = store.evidence(later(6), ["web-1"])
+        assert max(record.observed_at for record in evidence.newest.values()) == later(2)
+        assert store.newest_judged_run() == 3
+        assert store.run(run).quarantine == (Misjudged("web-1", Canary.GOOD, ("port.telnet",)),)

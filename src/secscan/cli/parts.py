@@ -21,6 +21,7 @@ from secscan.workspace import Workspace, around, find_workspace
 if TYPE_CHECKING:
     from secscan.cli.assessment import Shown
     from secscan.engine.protocol import Login
+    from secscan.model import Misjudged
     from secscan.store import RunState, Store
     from secscan.workspace import Settings
 
@@ -177,3 +178,20 @@ def state_word(state: "RunState") -> str:
     """The state of a run in the language in use."""
     words = {"running": _("running"), "interrupted": _("interrupted"), "finished": _("finished")}
     return words[state.value]
+
+
+def quarantine_words(run: int, misjudged: "Sequence[Misjudged]") -> str:
+    """Why nothing of a run counts, a line for each canary that it misjudged."""
+    lines = [
+        _("Run {run} is in quarantine: it misjudged a canary. No score and no finding was touched.").format(
+            run=run
+        )
+    ]
+    for wrong in misjudged:
+        told = (
+            _("{host} is known to be well protected, and these failed: {checks}")
+            if wrong.failing
+            else _("{host} is known to be badly protected, and no grave failure was found on it")
+        )
+        lines.append("  " + told.format(host=wrong.host, checks=", ".join(wrong.failing)))
+    return "\n".join(lines)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.cli import options
+from secscan.cli.console import COVERAGE
 from secscan.language import _
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def command(
         login_of,
         open_store,
         open_workspace,
+        quarantine_words,
         warn_without_nmap,
         with_children,
         workers_by_default,
@@ -130,6 +132,10 @@ def command(
                 err=True,
             )
             ctx.exit(130)
+        wrong = store.run(number).quarantine
+        if wrong:
+            click.echo(quarantine_words(number, wrong), err=True)
+            ctx.exit(COVERAGE)
         shown = assessment.Shown(judgement, inventory, means.baseline, checks)
         assessment.print_agencies(shown)
         asked = with_children(inventory, agencies) if agencies else ()

@@ -20,6 +20,7 @@ from secscan.store.findings import (
 )
 from secscan.store.lifecycles import save_accepted, save_lives
 from secscan.store.numbering import chunks, find_run
+from secscan.store.runs import quarantined
 from secscan.store.scores import read_scores, save_scores
 
 
@@ -82,6 +83,12 @@ def judgement_of(connection: Connection, run: int) -> Row[Any]:
     j = tables.judgement
     row = connection.execute(select(j).where(j.c.run == run).order_by(j.c.id.desc()).limit(1)).first()
     if row is None:
+        if run in quarantined(connection):
+            raise StoreError(
+                _(
+                    "run {run} is in quarantine: it misjudged a canary; `secscan show {run}` tells which"
+                ).format(run=run)
+            )
         raise StoreError(
             _("run {run} was not judged: `secscan scan --resume` goes on with an interrupted one").format(
                 run=run

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
 from secscan.history.difference import Moment
-from secscan.model import Evidence, Finding, Judgement, Outcome, Record
+from secscan.model import Evidence, Finding, Judgement, Misjudged, Outcome, Record
 from secscan.store import (
     chain,
     checking,
@@ -92,6 +92,11 @@ class Store:
 
     def finish(self, run: int, at: datetime) -> None:
         self.set_state(run, RunState.FINISHED, at)
+
+    def quarantine(self, run: int, misjudged: Sequence[Misjudged], at: datetime) -> None:
+        """Finishes a run that misjudged canaries: it stays listed, is not judged, and what it saw is no evidence."""
+        with self._database.writing() as connection:
+            runs.quarantine(connection, run, misjudged, at)
 
     def runs(self, limit: int | None = None) -> tuple[RunInfo, ...]:
         """The newest first."""

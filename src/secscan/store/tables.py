@@ -126,6 +126,8 @@ class RunRow(Stored, table=True):
     secscan_version: str = Field(sa_type=Text)
     scoring_version: int = Field(sa_type=SmallInteger)
     checks_version: str = Field(sa_type=Text)
+    #: Canaries that were misjudged, each with what is known of it and the checks that failed; null: none was.
+    quarantine: Any = Field(default=None, sa_type=Json, nullable=True)
 
 
 class RunInventoryRow(Stored, table=True):

@@ -1,4 +1,4 @@
-"""The chain of manifests."""
+"""The chain of manifests; runs in quarantine."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,4 +24,5 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("judgement", name=op.f("pk_manifest")),
     )
+    op.add_column("run", sa.Column("quarantine", sa.Text(), nullable=True))
     op.execute(LAST_UNCHAINED)
