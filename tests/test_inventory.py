@@ -20,6 +20,7 @@ from secscan.inventory import (
 )
 from secscan.model import (
     Agency,
+    Canary,
     Contact,
     DeclaredBackup,
     ExpectedService,
@@ -639,6 +640,7 @@ def hosts(draw: st.DrawFn, id: str) -> Host:
         ports=draw(st.sampled_from(["", "1-3"])),
         resolve=draw(st.booleans()),
         backups=tuple(draw(st.lists(backups, max_size=2))),
+        canary=draw(st.none() | st.sampled_from(Canary)),
     )
 
 

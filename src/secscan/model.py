@@ -155,6 +155,13 @@ class DeclaredBackup:
     restore_tests: tuple[RestoreTest, ...] = ()
 
 
+class Canary(enum.StrEnum):
+    """A host that is known to be well protected, or known not to be: a run that says otherwise is not believed."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """A machine. ``id`` is unique in the whole inventory and never contains the agency."""
@@ -172,6 +179,7 @@ class Host:
     #: False: the names are what certificates must be good for, and are not looked up.
     resolve: bool = True
     backups: tuple[DeclaredBackup, ...] = ()
+    canary: Canary | None = None
 
     @property
     def server_name(self) -> str:
@@ -534,6 +542,15 @@ class Judgement:
     whole: GroupScore
     #: None: nothing is waived. The scores above are inherent: no waiver ever changes them.
     adjusted: Adjusted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Misjudged:
+    """A canary that a run judged wrongly. ``failing``: the checks that failed gravely, of which a bad one has none."""
+
+    host: str
+    canary: Canary
+    failing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def test_a_sound_database_has_no_problem(path: Path) -> None:
 def test_a_problem_is_named(path: Path, statement: str, problem: str) -> None:
     found = problems(path, statement)
     assert found
-    assert [line for line in found if problem not in line] == []
+    # The chain of manifests has its own word for it.
+    others = [line for line in found if "changed since it was saved" not in line]
+    assert [line for line in others if problem not in line] == []
 
 
 def test_the_same_problem_is_not_named_a_million_times(path: Path) -> None:

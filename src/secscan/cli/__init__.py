@@ -27,6 +27,7 @@ COMMANDS = {
     "whatif": "what to fix first, and what each fix gains",
     "waive": "leave a failure as it is until a day",
     "waivers": "what is waived, by whose leave, until when",
+    "verify": "look at one finding again: is it fixed?",
     "report": "write the scorecards",
     "checks": "list and explain the checks",
     "profiles": "list and show the baselines",

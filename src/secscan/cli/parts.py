@@ -20,7 +20,10 @@ from secscan.workspace import Workspace, around, find_workspace
 
 if TYPE_CHECKING:
     from secscan.cli.assessment import Shown
+    from secscan.engine.protocol import Login
+    from secscan.model import Misjudged
     from secscan.store import RunState, Store
+    from secscan.workspace import Settings
 
 
 def find_all_checks(folder: str | None, workspace: Workspace | None = None) -> Mapping[str, Check]:
@@ -73,6 +76,18 @@ def open_store(workspace: Workspace, *, create: bool = False) -> "Store":
     from secscan.store import Store
 
     return Store.open(workspace.database, create=create, kinds=find_kinds())
+
+
+def login_of(place: Workspace, settings: "Settings") -> "Login":
+    """How a workspace's hosts are logged in to."""
+    from secscan.engine.protocol import Login
+
+    return Login(
+        credentials=dict(settings.credentials),
+        known_hosts=place.known_hosts,
+        deadline=settings.ssh_deadline,
+        at_once=settings.ssh_at_once,
+    )
 
 
 def workers_by_default() -> int:
@@ -163,3 +178,20 @@ def state_word(state: "RunState") -> str:
     """The state of a run in the language in use."""
     words = {"running": _("running"), "interrupted": _("interrupted"), "finished": _("finished")}
     return words[state.value]
+
+
+def quarantine_words(run: int, misjudged: "Sequence[Misjudged]") -> str:
+    """Why nothing of a run counts, a line for each canary that it misjudged."""
+    lines = [
+        _("Run {run} is in quarantine: it misjudged a canary. No score and no finding was touched.").format(
+            run=run
+        )
+    ]
+    for wrong in misjudged:
+        told = (
+            _("{host} is known to be well protected, and these failed: {checks}")
+            if wrong.failing
+            else _("{host} is known to be badly protected, and no grave failure was found on it")
+        )
+        lines.append("  " + told.format(host=wrong.host, checks=", ".join(wrong.failing)))
+    return "\n".join(lines)

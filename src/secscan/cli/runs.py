@@ -20,7 +20,7 @@ def command(workspace: str | None, limit: int) -> None:
         rows = [
             (
                 str(run.id),
-                state_word(run.state),
+                _("in quarantine") if run.quarantine else state_word(run.state),
                 when(run.started_at),
                 when(run.finished_at) if run.finished_at else "",
                 run.profile,

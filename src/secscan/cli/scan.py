@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.cli import options
+from secscan.cli.console import COVERAGE
 from secscan.language import _
 
 if TYPE_CHECKING:
@@ -50,15 +51,17 @@ def command(
     from secscan.cli import assessment
     from secscan.cli.parts import (
         find_all_checks,
+        login_of,
         open_store,
         open_workspace,
+        quarantine_words,
         warn_without_nmap,
         with_children,
         workers_by_default,
     )
     from secscan.cli.progress import showing
     from secscan.engine import run as runs
-    from secscan.engine.protocol import CollectionSettings, Login
+    from secscan.engine.protocol import CollectionSettings
     from secscan.facts.ports import port_ranges
     from secscan.registry import find_kinds
     from secscan.scope import ProbeLog, require_current, utc_now
@@ -102,13 +105,7 @@ def command(
             kinds=find_kinds(),
         )
         if means.baseline.looks_inside:
-            login = Login(
-                credentials=dict(settings.credentials),
-                known_hosts=place.known_hosts,
-                deadline=settings.ssh_deadline,
-                at_once=settings.ssh_at_once,
-            )
-            means = replace(means, login=login)
+            means = replace(means, login=login_of(place, settings))
         collection = CollectionSettings(
             deadline=deadline or settings.deadline,
             ports=settings.ports,
@@ -135,6 +132,10 @@ def command(
                 err=True,
             )
             ctx.exit(130)
+        wrong = store.run(number).quarantine
+        if wrong:
+            click.echo(quarantine_words(number, wrong), err=True)
+            ctx.exit(COVERAGE)
         shown = assessment.Shown(judgement, inventory, means.baseline, checks)
         assessment.print_agencies(shown)
         asked = with_children(inventory, agencies) if agencies else ()

@@ -1,10 +1,16 @@
 """secscan show: one run."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from secscan.cli import options
 from secscan.cli.console import write
 from secscan.language import _
+
+if TYPE_CHECKING:
+    from secscan.model import Misjudged
 
 
 @click.command("show")
@@ -14,10 +20,17 @@ from secscan.language import _
 def command(run: int | None, workspace: str | None, form: str) -> None:
     """Show RUN (default: the newest that was finished): agencies, grades, coverage."""
     from secscan.cli import assessment
-    from secscan.cli.parts import clock, open_store, open_workspace, state_word, stored
+    from secscan.cli.parts import clock, open_store, open_workspace, quarantine_words, state_word, stored
 
     place = open_workspace(workspace)
     with open_store(place) as store:
+        wrong = store.run(run).quarantine if run is not None else ()
+        if run is not None and wrong:
+            if form == "json":
+                write(_quarantine_json(run, wrong))
+            else:
+                click.echo(quarantine_words(run, wrong))
+            return
         shown = stored(store, place, run)
         info = store.run(shown.judgement.stamp.run or 0)
     if form == "json":
@@ -35,3 +48,13 @@ def command(run: int | None, workspace: str | None, form: str) -> None:
         )
     )
     assessment.print_agencies(shown)
+
+
+def _quarantine_json(run: int, misjudged: "Sequence[Misjudged]") -> str:
+    from secscan.report.json_export import to_json
+
+    told = [
+        {"host": wrong.host, "canary": wrong.canary.value, "failing": list(wrong.failing)}
+        for wrong in misjudged
+    ]
+    return to_json({"run": run, "quarantine": told})

@@ -40,6 +40,8 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     version_detection: bool = True
     #: None: use nmap where it is found.
     nmap: bool | None = None
+    #: The kinds of facts to look for; collectors of others leave the hosts alone. Empty: all.
+    only: tuple[str, ...] = ()
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine.canaries import misjudged
 from secscan.engine.judging import adjust_fleet, judge_fleet
 from secscan.engine.looking import Progress, backups_on, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
@@ -136,16 +137,23 @@ def carry_out(
             backups=backups_on(inventory.hosts.values()),
             kinds=means.kinds,
         )
-        judgement = judge(run, inventory, means, at=utc_now())
+        judgement = judge(run, inventory, means, at=utc_now(), looked_at=plan.hosts)
     except BaseException:
         means.store.set_state(run, RunState.INTERRUPTED, utc_now())
         raise
-    means.store.finish(run, utc_now())
+    if not means.store.run(run).quarantine:
+        means.store.finish(run, utc_now())
     return judgement
 
 
-def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judgement:
-    """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement."""
+def judge(
+    run: int, inventory: Inventory, means: Means, *, at: datetime, looked_at: Collection[str] = ()
+) -> Judgement:
+    """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement.
+
+    Where a canary among the hosts that the run ``looked_at`` is judged wrongly, the run goes into quarantine instead,
+    and no score, finding or life is touched.
+    """
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
     known = stored_references(means.store, inventory, at, anchors=means.anchors, feeds=means.feeds, known=at)
     judgement = judge_fleet(
@@ -155,6 +163,10 @@ def judge(run: int, inventory: Inventory, means: Means, *, at: datetime) -> Judg
         references=known,
         stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds),
     )
+    wrong = tuple(misjudged(inventory, judgement, looked_at))
+    if wrong:
+        means.store.quarantine(run, wrong, utc_now())
+        return judgement
     before = means.store.lifecycles()
     findings = [finding for of_host in judgement.findings.values() for finding in of_host]
     there = set(owned)

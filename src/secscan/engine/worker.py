@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -30,9 +31,9 @@ from secscan.engine.protocol import (
     shard_of,
     to_wire,
 )
-from secscan.engine.shard import Collectors, Shard, collect_shard
+from secscan.engine.shard import Collectors, Shard, absentees, collect_shard
 from secscan.facts.ports import port_ranges
-from secscan.model import Endpoint, Host, HostTarget
+from secscan.model import Endpoint, Host, HostTarget, Reason
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
 
@@ -81,12 +82,23 @@ def collectors(
     )
     hosts = {host.id: host for host in shard.hosts}
     located: dict[str, Sequence[str]] = {}
-    return Collectors(
+    everyone = Collectors(
         addresses=AddressCollector(hosts),
         ports=PortCollector(ports),
         endpoints=tls,
         inside=_inside(shard, located, login) if login else None,
         located=located,
+    )
+    return _only(settings.only, everyone) if settings.only else everyone
+
+
+def _only(kinds: Sequence[str], everyone: Collectors) -> Collectors:
+    """Those who look for any of these kinds; nobody is sent out for the others."""
+    nobody = absentees(Reason.NOT_ATTEMPTED, "it was not asked for", inside=False)
+    return replace(
+        everyone,
+        ports=everyone.ports if set(everyone.ports.kinds) & set(kinds) else nobody.ports,
+        endpoints=everyone.endpoints if set(everyone.endpoints.kinds) & set(kinds) else nobody.endpoints,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from secscan.model import (
     Agency,
+    Canary,
     Contact,
     DeclaredBackup,
     ExpectedService,
@@ -103,6 +104,9 @@ def _host_document(host: Host) -> dict[str, Any]:
     }
     # A host that declares none is written as before backups could be declared, and keeps its content address.
     del document["backups"]
+    # And one that is no canary, as before there were any.
+    if host.canary is None:
+        del document["canary"]
     if host.backups:
         document["backups"] = [
             {
@@ -151,6 +155,7 @@ def _host_from_document(host: Mapping[str, Any]) -> Host:
             "names": tuple(host["names"]),
             "services": services,
             "backups": tuple(_backup_from_document(backup) for backup in host.get("backups", ())),
+            "canary": Canary(host["canary"]) if "canary" in host else None,
         }
     )
 

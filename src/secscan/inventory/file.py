@@ -14,6 +14,7 @@ from secscan.inventory.document import Member
 from secscan.language import _
 from secscan.model import (
     Agency,
+    Canary,
     Contact,
     DeclaredBackup,
     ExpectedService,
@@ -257,6 +258,7 @@ class _Host(_Table):
     level: int | None = Field(default=None, ge=1, le=5)
     criticality: int = Field(default=1, ge=1, le=5)
     credential: Line = ""
+    canary: Literal["good", "bad"] | None = None
     ports: Annotated[str, AfterValidator(_port_list)] = ""
     since: date | None = None
     until: date | None = None
@@ -341,6 +343,7 @@ def _host(table: _Host) -> Host:
         level=table.level,
         criticality=table.criticality,
         credential=table.credential,
+        canary=Canary(table.canary) if table.canary else None,
         services=tuple(expected for service in table.service for expected in _services(table, service)),
         ports=table.ports,
         resolve=table.resolve,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, or_, select
 from secscan.facts import digest
 from secscan.language import _
 from secscan.model import Outcome, Reason, Severity, Subject, finding_id
-from secscan.store import migrations, revisions, tables
+from secscan.store import chain, migrations, revisions, tables
 from secscan.store.columns import from_json_text
 from secscan.store.database import Database, damage
 from secscan.store.errors import StoreError
@@ -27,7 +27,17 @@ ROWS = 1_000
 def check(database: Database) -> list[str]:
     """What is wrong, in plain words."""
     problems = list(_file(database))
-    for part in (damage, _revision, _facts, _documents, _phrases, _observations, _findings, _intervals):
+    for part in (
+        damage,
+        _revision,
+        _facts,
+        _documents,
+        _phrases,
+        _observations,
+        _findings,
+        _intervals,
+        chain.problems,
+    ):
         found: list[str] = []
         try:
             with database.reading() as connection:

@@ -13,6 +13,7 @@ from secscan.model import Evidence, Observation, Reason, Record, Target, Unobser
 from secscan.store import tables
 from secscan.store.numbering import chunks, target_key, unpack
 from secscan.store.recording import NO_ATTEMPT
+from secscan.store.runs import quarantined
 
 #: Hosts whose evidence is read in one go.
 HOSTS_AT_ONCE = 250
@@ -84,10 +85,12 @@ def read_evidence(
 
     ``kinds`` leaves out all other kinds; None: none is left out.
     """
-    newest = _newest(connection, hosts, at, _is_attempt(), kinds=kinds)
+    newest = _newest(connection, hosts, at, _is_attempt(connection), kinds=kinds)
     unseen = {place for place, row in newest.items() if row.reason is not None}
     before = (
-        _newest(connection, hosts, at, _is_seen(), among={target for target, _ in unseen}, kinds=kinds)
+        _newest(
+            connection, hosts, at, _is_seen(connection), among={target for target, _ in unseen}, kinds=kinds
+        )
         if unseen
         else {}
     )
@@ -117,7 +120,7 @@ def last_attempts(
     connection: Connection, hosts: Sequence[str], at: datetime
 ) -> dict[str, dict[Target, datetime]]:
     """When each target of each host was last looked at, successfully or not."""
-    places = _places(hosts, at, _is_attempt(), None, None)
+    places = _places(hosts, at, _is_attempt(connection), None, None)
     times: dict[str, dict[Target, datetime]] = {}
     for row in connection.execute(select(places).where(places.c.observed_at.is_not(None))).all():
         by_target = times.setdefault(row.host, {})
@@ -126,13 +129,20 @@ def last_attempts(
     return times
 
 
-def _is_attempt() -> ColumnElement[bool]:
+def _is_attempt(connection: Connection) -> ColumnElement[bool]:
     o = tables.observation
-    return or_(o.c.reason.is_(None), o.c.reason.not_in(NO_ATTEMPT))
+    return and_(or_(o.c.reason.is_(None), o.c.reason.not_in(NO_ATTEMPT)), *_is_believed(connection))
 
 
-def _is_seen() -> ColumnElement[bool]:
-    return tables.observation.c.reason.is_(None)
+def _is_seen(connection: Connection) -> ColumnElement[bool]:
+    return and_(tables.observation.c.reason.is_(None), *_is_believed(connection))
+
+
+def _is_believed(connection: Connection) -> Iterator[ColumnElement[bool]]:
+    """What a run in quarantine saw is no evidence. Where there is no such run, nothing is asked."""
+    runs = quarantined(connection)
+    if runs:
+        yield tables.observation.c.run.not_in(runs)
 
 
 def _newest(
@@ -237,7 +247,7 @@ def _last_readable(
     """The newest Observation that can still be decoded; asked for only where a newer one can't."""
     unreadable: list[int] = []
     while True:
-        wanted = and_(_is_seen(), tables.observation.c.facts.not_in(unreadable))
+        wanted = and_(_is_seen(connection), tables.observation.c.facts.not_in(unreadable))
         row = _newest(connection, [host], at, wanted, among={place[0]}).get(place)
         if row is None:
             return None

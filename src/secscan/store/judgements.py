@@ -9,6 +9,7 @@ from secscan.history import Lifecycle
 from secscan.language import _
 from secscan.model import Finding, Judgement
 from secscan.store import tables
+from secscan.store.chain import add_link
 from secscan.store.errors import StoreError
 from secscan.store.findings import (
     HOSTS_AT_ONCE,
@@ -19,6 +20,7 @@ from secscan.store.findings import (
 )
 from secscan.store.lifecycles import save_accepted, save_lives
 from secscan.store.numbering import chunks, find_run
+from secscan.store.runs import quarantined
 from secscan.store.scores import read_scores, save_scores
 
 
@@ -55,6 +57,7 @@ def save(
     save_findings(connection, number, judgement.findings)
     save_lives(connection, number, lives)
     save_accepted(connection, accepted)
+    add_link(connection, number)
 
 
 def read_judgement(connection: Connection, judged: Row[Any]) -> Judgement:
@@ -80,6 +83,12 @@ def judgement_of(connection: Connection, run: int) -> Row[Any]:
     j = tables.judgement
     row = connection.execute(select(j).where(j.c.run == run).order_by(j.c.id.desc()).limit(1)).first()
     if row is None:
+        if run in quarantined(connection):
+            raise StoreError(
+                _(
+                    "run {run} is in quarantine: it misjudged a canary; `secscan show {run}` tells which"
+                ).format(run=run)
+            )
         raise StoreError(
             _("run {run} was not judged: `secscan scan --resume` goes on with an interrupted one").format(
                 run=run

@@ -1,7 +1,7 @@
 """Runs: what was to be looked at, under which rules, and how far it came."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 import secscan
 from secscan.language import _
+from secscan.model import Canary, Misjudged
 from secscan.store import tables
 from secscan.store.columns import from_json_text
 from secscan.store.errors import StoreError
@@ -59,6 +60,8 @@ class RunInfo:
     scoring_version: int
     checks_version: str
     secscan_version: str
+    #: The canaries that it misjudged: where there are any, nothing that it saw or said counts.
+    quarantine: tuple[Misjudged, ...] = ()
 
 
 def begin(connection: Connection, start: RunStart) -> int:
@@ -97,6 +100,19 @@ def set_state(connection: Connection, run: int, state: RunState, at: datetime) -
     connection.execute(
         update(tables.run).where(tables.run.c.id == run).values(state=state.value, finished_at=ended)
     )
+
+
+def quarantine(connection: Connection, run: int, misjudged: Sequence[Misjudged], at: datetime) -> None:
+    """Ends a run whose judgement is not believed: it is finished, so that nobody resumes it, and never judged."""
+    set_state(connection, run, RunState.FINISHED, at)
+    told = [[wrong.host, wrong.canary.value, list(wrong.failing)] for wrong in misjudged]
+    connection.execute(update(tables.run).where(tables.run.c.id == run).values(quarantine=told))
+
+
+def quarantined(connection: Connection) -> list[int]:
+    """The runs in quarantine; few, if any."""
+    r = tables.run
+    return [id for (id,) in connection.execute(select(r.c.id).where(r.c.quarantine.is_not(None)))]
 
 
 def plan_of(connection: Connection, run: int) -> Any:
@@ -168,6 +184,9 @@ def _info(row: Row[Any]) -> RunInfo:
         scoring_version=row.scoring_version,
         checks_version=row.checks_version,
         secscan_version=row.secscan_version,
+        quarantine=tuple(
+            Misjudged(host, Canary(canary), tuple(failing)) for host, canary, failing in row.quarantine or ()
+        ),
     )
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
 from secscan.history.difference import Moment
-from secscan.model import Evidence, Finding, Judgement, Outcome, Record
+from secscan.model import Evidence, Finding, Judgement, Misjudged, Outcome, Record
 from secscan.store import (
+    chain,
     checking,
     evidence,
     findings,
@@ -23,6 +24,7 @@ from secscan.store import (
     revisions,
     runs,
 )
+from secscan.store.chain import Chain
 from secscan.store.database import Database
 from secscan.store.findings import FindingFilter
 from secscan.store.numbering import chunks
@@ -90,6 +92,11 @@ class Store:
 
     def finish(self, run: int, at: datetime) -> None:
         self.set_state(run, RunState.FINISHED, at)
+
+    def quarantine(self, run: int, misjudged: Sequence[Misjudged], at: datetime) -> None:
+        """Finishes a run that misjudged canaries: it stays listed, is not judged, and what it saw is no evidence."""
+        with self._database.writing() as connection:
+            runs.quarantine(connection, run, misjudged, at)
 
     def runs(self, limit: int | None = None) -> tuple[RunInfo, ...]:
         """The newest first."""
@@ -242,6 +249,11 @@ class Store:
     def check(self) -> list[str]:
         """What is wrong with the database, in plain words; nothing is the good answer. Reads all of it."""
         return checking.check(self._database)
+
+    def chain(self) -> Chain:
+        """How far back the chain of manifests goes; whether it holds is for ``check`` to say."""
+        with self._database.reading() as connection:
+            return chain.chain(connection)
 
 
 def _judged(connection: Connection, run: int | None) -> Row[Any]:

@@ -126,6 +126,8 @@ class RunRow(Stored, table=True):
     secscan_version: str = Field(sa_type=Text)
     scoring_version: int = Field(sa_type=SmallInteger)
     checks_version: str = Field(sa_type=Text)
+    #: Canaries that were misjudged, each with what is known of it and the checks that failed; null: none was.
+    quarantine: Any = Field(default=None, sa_type=Json, nullable=True)
 
 
 class RunInventoryRow(Stored, table=True):
@@ -293,6 +295,22 @@ class ScoreRow(Stored, table=True):
     waived: Fraction | None = Field(default=None, sa_type=Exact)
 
 
+class ManifestRow(Stored, table=True):
+    """What a judgement rested on and said, hashed, on top of the manifest before it; see ``secscan.store.chain``.
+
+    It refers to no other row: that such a row is gone is what it is there to tell.
+    """
+
+    __tablename__ = "manifest"
+
+    judgement: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    run: int
+    previous: bytes = Field(sa_type=LargeBinary)
+    hash: bytes = Field(sa_type=LargeBinary)
+    #: Canonical JSON, kept as the text that was hashed.
+    body: str = Field(sa_type=Text)
+
+
 def _table(row: type[Stored]) -> Table:
     return Stored.metadata.tables[str(row.__tablename__)]
 
@@ -315,3 +333,4 @@ lifecycle = _table(LifecycleRow)
 life_change = _table(LifeChangeRow)
 waived = _table(WaivedRow)
 score = _table(ScoreRow)
+manifest = _table(ManifestRow)

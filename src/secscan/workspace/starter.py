@@ -206,6 +206,10 @@ criticality = 3
 # Optional: the ports asked on this host instead of the usual ones.
 #ports = "22,443,8000-8100"
 
+# Optional: it is known to be protected well ("good"), or on purpose not ("bad"). A run that looks at it and says
+# otherwise is put in quarantine: shown, and nothing of it counts.
+#canary = "good"
+
 # Optional: from and until which day it is this agency's.
 #since = 2026-01-01
 #until = 2031-01-01
