@@ -1,10 +1,11 @@
 """A judgement on the terminal, and as JSON, CSV and HTML for whoever asked for it."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.padding import Padding
@@ -13,6 +14,7 @@ from rich.text import Text as Styled
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.cli.console import CLEAN, COVERAGE, FINDINGS, out, table
+from secscan.history import Aged
 from secscan.language import _, in_use, plural
 from secscan.model import (
     Finding,
@@ -27,7 +29,10 @@ from secscan.model import (
 )
 from secscan.report import formats
 from secscan.report.text import sentence, visible
-from secscan.report.words import outcome_word, reason_word, severity_word
+from secscan.report.words import outcome_word, reason_word, severity_word, state_word
+
+if TYPE_CHECKING:
+    from secscan.cli.listing import Listing
 
 #: More findings of one kind than this are counted, not listed, on the terminal.
 MOST_PLACES = 8
@@ -127,13 +132,14 @@ def print_agencies(shown: Shown) -> None:
     )
 
 
-def print_findings(shown: Shown, findings: Sequence[Finding]) -> None:
-    """One line a finding, the gravest first."""
+def print_listing(listing: "Listing", findings: Sequence[Finding], clock: Callable[[datetime], str]) -> None:
+    """One line a finding, the gravest first, with its life and its deadline."""
     rows = [
         (
             f.id,
             severity_word(f.severity),
-            outcome_word(f.outcome),
+            _standing(f, listing.aged.get(f.id)),
+            *_times(listing.aged.get(f.id), listing.stamp.at),
             f.check,
             place(f),
             f.object,
@@ -141,12 +147,38 @@ def print_findings(shown: Shown, findings: Sequence[Finding]) -> None:
         )
         for f in sorted(findings, key=_gravest_first)
     ]
-    columns = [_("Finding"), _("Severity"), _("Outcome"), _("Check"), _("Where"), _("Object"), _("Evidence")]
+    columns = [_("Finding"), _("Severity"), _("State"), _("First seen"), _("Age"), _("Due"), _("Check")]
+    columns += [_("Where"), _("Object"), _("Evidence")]
     if rows:
-        out().print(table("", columns, rows))
-    run = shown.judgement.stamp.run
+        out().print(table("", columns, rows, right=[4]))
     said = plural("{n} finding", "{n} findings", len(rows))
-    click.echo(_("{findings} in run {run}.").format(findings=said, run=run))
+    late = sum(f.id in listing.aged and listing.aged[f.id].is_overdue for f in findings)
+    click.echo(
+        _("{findings} in run {run}, {late} overdue as of {at}.").format(
+            findings=said, run=listing.stamp.run, late=late, at=clock(listing.stamp.at)
+        )
+    )
+
+
+def _standing(finding: Finding, aged: Aged | None) -> str:
+    """The state of what once failed; the outcome of all else."""
+    if aged is None:
+        return outcome_word(finding.outcome)
+    life = aged.life
+    words = [state_word(life.state)]
+    if life.reopened:
+        words.append(_("reopened ×{n}").format(n=life.reopened))
+    if life.waiver:
+        words.append(_("waived"))
+    return ", ".join(words)
+
+
+def _times(aged: Aged | None, at: datetime) -> tuple[str, str, str]:
+    if aged is None:
+        return "", "", ""
+    days = plural("{n} day", "{n} days", aged.life.age(at).days)
+    due = formats.day(aged.due) if aged.due else "-"
+    return formats.day(aged.life.first_seen), days, due + (" " + _("OVERDUE") if aged.is_overdue else "")
 
 
 def place(finding: Finding) -> str:
@@ -289,10 +321,18 @@ def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
     return render_agency(agency_view(data), in_use())
 
 
-def findings_json(shown: Shown, findings: Sequence[Finding]) -> str:
+def listing_json(listing: "Listing", findings: Sequence[Finding]) -> str:
     from secscan.report.json_export import findings_document, to_json
 
-    return to_json(findings_document(findings, shown.judgement, shown.checks))
+    return to_json(
+        findings_document(findings, listing.stamp, listing.checks, owners=listing.owners, aged=listing.aged)
+    )
+
+
+def listing_csv(listing: "Listing", findings: Sequence[Finding]) -> str:
+    from secscan.report.csv_export import findings_csv
+
+    return findings_csv(findings, listing.owners, listing.checks, listing.aged)
 
 
 def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.history import Aged
 from secscan.ladder import CRITICAL_FROM, Standing, spread, standing
 from secscan.language import _
 from secscan.model import (
@@ -29,6 +30,9 @@ from secscan.report.text import sentence, visible
 #: Rises when a reader of the former shape could be misled: a field that goes, or comes to mean something else.
 #: A field that is added doesn't count; readers ignore what they don't know.
 SCHEMA = 1
+
+NO_OWNERS: Mapping[str, str] = {}
+NOT_AGED: Mapping[str, Aged] = {}
 
 _OUTSIDE_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
@@ -113,22 +117,35 @@ def judgement_document(
 
 
 def findings_document(
-    findings: Iterable[Finding], judgement: Judgement, checks: Mapping[str, Check]
+    findings: Iterable[Finding],
+    stamp: Stamp,
+    checks: Mapping[str, Check],
+    *,
+    owners: Mapping[str, str] = NO_OWNERS,
+    aged: Mapping[str, Aged] = NOT_AGED,
 ) -> dict[str, Any]:
-    """Some findings of a judgement, without scores: ``{schema, kind: "findings", stamp, findings, checks}``."""
-    listed, owners = list(findings), _owners(judgement)
+    """Some findings of a judgement, without scores: ``{schema, kind: "findings", stamp, findings, checks}``.
+
+    ``owners`` maps host id to agency id; ``aged`` is what is known of the lives of findings, by their id.
+    """
+    listed = list(findings)
     return {
         "schema": SCHEMA,
         "kind": "findings",
-        "stamp": _stamp(judgement.stamp),
+        "stamp": _stamp(stamp),
         "findings": [
-            finding_document(f, check=checks.get(f.check), agency=owners.get(f.subject.id)) for f in listed
+            finding_document(
+                f, check=checks.get(f.check), agency=owners.get(f.subject.id), aged=aged.get(f.id)
+            )
+            for f in listed
         ],
         "checks": _checks(listed, checks),
     }
 
 
-def finding_document(finding: Finding, *, check: Check | None, agency: str | None) -> dict[str, Any]:
+def finding_document(
+    finding: Finding, *, check: Check | None, agency: str | None, aged: Aged | None = None
+) -> dict[str, Any]:
     """One finding.
 
     ::
@@ -138,6 +155,11 @@ def finding_document(finding: Finding, *, check: Check | None, agency: str | Non
         subject           {level, key, id, transport, port, server_name}; port is null but for a service
         evidence          {text, template, values}: text is fit to be shown, values are as the host gave them
         claim, fix        in the language in use; fix is empty unless the finding is a failure
+        state             open, unverified, resolved or retired; null, as all that follows, if it never failed
+        first_seen, last_seen   failing
+        reopened          how many times
+        due, overdue      when it is to be fixed, null without a deadline, and whether that has passed
+        waiver            the key of the waiver that covers it, or null
     """
     subject = finding.subject
     return {
@@ -166,6 +188,20 @@ def finding_document(finding: Finding, *, check: Check | None, agency: str | Non
         },
         "claim": _(check.claim) if check else "",
         "fix": _(check.fix) if check and finding.outcome is Outcome.FAIL else "",
+        **_aged(aged),
+    }
+
+
+def _aged(aged: Aged | None) -> dict[str, Any]:
+    life = aged.life if aged else None
+    return {
+        "state": life.state.value if life else None,
+        "first_seen": _instant(life.first_seen) if life else None,
+        "last_seen": _instant(life.last_seen) if life else None,
+        "reopened": life.reopened if life else None,
+        "due": _instant(aged.due) if aged and aged.due else None,
+        "overdue": aged.is_overdue if aged else None,
+        "waiver": (life.waiver or None) if life else None,
     }
 
 
