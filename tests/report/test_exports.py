@@ -2,13 +2,13 @@ import csv
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 
 import pytest
 
 from secscan.history import Aged, settle
-from secscan.model import Outcome, Text
+from secscan.model import Adjusted, Outcome, Subject, Text, Waiver
 from secscan.report.csv_export import COLUMNS, findings_csv
 from secscan.report.json_export import SCHEMA, findings_document, judgement_document, to_json
 from tests.report import samples
@@ -205,3 +205,33 @@ def test_a_spreadsheet_is_told_the_same():
     (row,) = rows(findings_csv([finding], {}, CHECKS, aged))
     told = (row["state"], row["reopened"], row["due"], row["overdue"], row["waiver"])
     assert told == ("open", "2", "2026-01-31T00:00:00+00:00", "yes", "w")
+
+
+def test_adjusted_scores_lives_and_waivers_are_in_the_document(fleet):
+    judgement, inventory, baseline, checks = fleet
+    host = judgement.agencies["bo-vi-du"].members[0]
+    scores = judgement.hosts[host], judgement.agencies["bo-vi-du"]
+    waived = [replace(score, waived=score.coverage.expected) for score in scores]
+    adjusted = Adjusted({host: waived[0]}, {"bo-vi-du": waived[1]}, {}, judgement.whole)
+    gone = make_finding(OLD, subject=Subject.of_host("gone-1"))
+    (life,) = settle({}, [gone], judgement.stamp.at).values()
+    leave = Waiver("It is mended soon.", "Lê", "Trần", date(2026, 6, 30), check="tls.*")
+    document = judgement_document(
+        replace(judgement, adjusted=adjusted),
+        inventory,
+        baseline,
+        checks,
+        aged={gone.id: Aged(replace(life, waiver=leave.key), None, False)},
+        waivers={leave.key: leave},
+    )
+    (agency,) = [one for one in document["agencies"] if one["adjusted"]]
+    (of_host,) = [one for one in document["hosts"] if one["adjusted"]]
+    assert (agency["id"], agency["adjusted"]["waived"]["decimal"]) == ("bo-vi-du", "0.5000")
+    assert (of_host["id"], of_host["adjusted"]["waived"]["exact"]) == (host, "1/2")
+    assert [(one["finding"], one["host"], one["waiver"]) for one in document["lives"]] == [
+        (gone.id, "gone-1", leave.key)
+    ]
+    assert [(one["owner"], one["expires"], one["findings"]) for one in document["waivers"]] == [
+        ("Lê", "2026-06-30", [gone.id])
+    ]
+    assert json.loads(to_json(document)) == document

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,12 @@ from secscan.model import (
     Severity,
     Subject,
     SubjectLevel,
+    Waiver,
 )
 from secscan.report import formats
 from secscan.report.text import sentence, visible
 from secscan.report.words import outcome_word, reason_word, severity_word, state_word
+from secscan.scoring import MUCH_WAIVED
 
 if TYPE_CHECKING:
     from secscan.cli.listing import Listing
@@ -54,6 +56,16 @@ class Shown:
     inventory: Inventory
     baseline: Baseline
     checks: Mapping[str, Check]
+    #: What time has made of findings, by their id; nothing where no history is kept.
+    aged: Mapping[str, Aged] = field(default_factory=dict)
+    #: By key, those that are in the file today.
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
+
+    def aged_by_host(self) -> dict[str, list[Aged]]:
+        by_host: dict[str, list[Aged]] = {}
+        for one in self.aged.values():
+            by_host.setdefault(one.life.subject.id, []).append(one)
+        return by_host
 
 
 def exit_code(
@@ -98,6 +110,8 @@ def print_audit(shown: Shown) -> None:
 def print_agencies(shown: Shown) -> None:
     """One row an agency: grade, range, coverage, and what is open."""
     judgement = shown.judgement
+    late = Counter(one.life.subject.id for one in shown.aged.values() if one.is_overdue)
+    adjusted = judgement.adjusted.agencies if judgement.adjusted else {}
     rows = []
     for id, agency in sorted(shown.inventory.agencies.items()):
         group = judgement.agencies.get(id)
@@ -119,17 +133,28 @@ def print_agencies(shown: Shown) -> None:
                 _("yes") if group.meets_baseline else _("no"),
                 str(len(group.members)),
                 *graves,
+                *((_adjusted(adjusted.get(id)),) if adjusted else ()),
+                *((str(sum(late[host] for host in group.members) or "·"),) if shown.aged else ()),
             )
         )
     columns = [_("Agency"), _("Grade"), _("Score"), _("Coverage"), _("Meets"), _("Hosts")]
     columns += [severity_word(s) for s in sorted(Severity, reverse=True)[:3]]
-    out().print(table("", columns, rows, right=[2, 3, 5, 6, 7, 8]))
+    columns += [_("Adjusted")] if adjusted else []
+    columns += [_("Overdue")] if shown.aged else []
+    out().print(table("", columns, rows, right=[2, 3, *range(5, len(columns))]))
     meeting = sum(group.meets_baseline for group in judgement.agencies.values())
     click.echo(
         _("{n} of {m} agencies meet the baseline ({baseline}).").format(
             n=meeting, m=len(judgement.agencies), baseline=shown.baseline.title(in_use())
         )
     )
+
+
+def _adjusted(group: GroupScore | None) -> str:
+    if group is None or group.range is None:
+        return ""
+    much = " " + _("(much is waived)") if group.waived_share > MUCH_WAIVED else ""
+    return f"{formats.score(group.range.verified)} {group.grade}{much}"
 
 
 def print_listing(listing: "Listing", findings: Sequence[Finding], clock: Callable[[datetime], str]) -> None:
@@ -302,7 +327,16 @@ def as_json(shown: Shown) -> str:
     """The whole judgement."""
     from secscan.report.json_export import judgement_document, to_json
 
-    return to_json(judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks))
+    return to_json(
+        judgement_document(
+            shown.judgement,
+            shown.inventory,
+            shown.baseline,
+            shown.checks,
+            aged=shown.aged,
+            waivers=shown.waivers,
+        )
+    )
 
 
 def as_csv(shown: Shown) -> str:
@@ -350,15 +384,23 @@ def write_pages(
     from secscan.report.views import agency_data, agency_view, fleet_data, index_view
 
     chosen = sorted(agencies if agencies is not None else shown.judgement.agencies)
+    aged = shown.aged_by_host()
     pages = (
         agency_view(
             agency_data(
-                shown.judgement, shown.inventory, shown.baseline, checks=shown.checks, agency_id=id, tz=tz
+                shown.judgement,
+                shown.inventory,
+                shown.baseline,
+                checks=shown.checks,
+                agency_id=id,
+                tz=tz,
+                aged=aged,
+                waivers=shown.waivers,
             )
         )
         for id in chosen
     )
     index = None
     if agencies is None:
-        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz))
+        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz, aged=aged))
     return write_report(folder, index, pages, language=language)[0]
