@@ -62,7 +62,7 @@ def test_a_new_workspace_looks_nothing_up(place: Workspace) -> None:
 
 
 def test_every_example_is_right_when_its_mark_is_taken_off(place: Workspace) -> None:
-    for path in (place.settings, place.scope, place.inventory / "example.toml"):
+    for path in (place.settings, place.scope, place.inventory / "example.toml", place.waivers):
         text = re.sub(r"^( *)#(?=[a-z\[])", r"\1", path.read_text("utf-8"), flags=re.MULTILINE)
         path.write_text(text, "utf-8")
     (place.inventory / "parent.toml").write_text(
@@ -72,6 +72,7 @@ def test_every_example_is_right_when_its_mark_is_taken_off(place: Workspace) -> 
     assert [jump.credential for jump in place.load_settings().credentials["audit"].jump] == ["gateway"]
     assert len(place.load_scope().windows) == 1
     assert place.load_inventory().agencies["co-quan-vi-du"].parent == "bo-vi-du"
+    assert [waiver.agency for waiver in place.load_waivers(TODAY)] == ["example"]
 
 
 def keys(model: type[BaseModel]) -> Iterator[str]:
@@ -108,7 +109,14 @@ def test_a_new_workspace_shows_every_key_there_is(
 
 def test_a_new_workspace_has_no_file_that_nothing_reads(place: Workspace) -> None:
     files = {str(path.relative_to(place.folder)) for path in place.folder.rglob("*") if path.is_file()}
-    assert files == {"secscan.toml", "scope.toml", "inventory/example.toml", ".gitignore", "probes.jsonl"}
+    assert files == {
+        "secscan.toml",
+        "scope.toml",
+        "inventory/example.toml",
+        "waivers.toml",
+        ".gitignore",
+        "probes.jsonl",
+    }
 
 
 def test_only_the_owner_may_read_what_shows_where_an_agency_is_weak(place: Workspace) -> None:
@@ -118,7 +126,15 @@ def test_only_the_owner_may_read_what_shows_where_an_agency_is_weak(place: Works
 
 @pytest.mark.parametrize(
     "name",
-    ["scope.toml", "inventory/example.toml", "probes.jsonl", "secscan.db", "feeds.db", "known_hosts"],
+    [
+        "scope.toml",
+        "inventory/example.toml",
+        "waivers.toml",
+        "probes.jsonl",
+        "secscan.db",
+        "feeds.db",
+        "known_hosts",
+    ],
 )
 def test_nothing_is_overwritten_and_nothing_else_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

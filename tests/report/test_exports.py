@@ -1,11 +1,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from fractions import Fraction
 
 import pytest
 
-from secscan.model import Outcome, Text
+from secscan.history import Aged, settle
+from secscan.model import Adjusted, Outcome, Subject, Text, Waiver
 from secscan.report.csv_export import COLUMNS, findings_csv
 from secscan.report.json_export import SCHEMA, findings_document, judgement_document, to_json
 from tests.report import samples
@@ -31,6 +34,10 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def test_a_document_names_its_schema(document):
     assert (document["schema"], document["kind"]) == (SCHEMA, "judgement")
+
+
+def owners(judgement):
+    return {host: id for id, score in judgement.agencies.items() for host in score.members}
 
 
 def test_a_document_has_every_agency_host_and_finding(document, fleet):
@@ -69,7 +76,7 @@ def test_findings_can_be_chosen_by_outcome(fleet):
 
 def test_a_finding_has_its_evidence_fix_and_identity(fleet):
     finding = make_finding(OLD, object="TLS 1.0")
-    (given,) = findings_document([finding], fleet[0], CHECKS)["findings"]
+    (given,) = findings_document([finding], fleet[0].stamp, CHECKS, owners=owners(fleet[0]))["findings"]
     assert given["id"] == finding.id
     assert given["evidence"]["text"] == "The server accepts TLS 1.0, TLS 1.1."
     assert given["evidence"]["values"] == {"versions": "TLS 1.0, TLS 1.1"}
@@ -79,12 +86,16 @@ def test_a_finding_has_its_evidence_fix_and_identity(fleet):
 
 
 def test_what_passes_needs_no_fix(fleet):
-    (given,) = findings_document([make_finding(OLD, Outcome.PASS)], fleet[0], CHECKS)["findings"]
+    (given,) = findings_document(
+        [make_finding(OLD, Outcome.PASS)], fleet[0].stamp, CHECKS, owners=owners(fleet[0])
+    )["findings"]
     assert given["fix"] == ""
 
 
 def test_an_unknown_says_why(fleet):
-    (given,) = findings_document([make_finding(OLD, Outcome.UNKNOWN)], fleet[0], CHECKS)["findings"]
+    (given,) = findings_document(
+        [make_finding(OLD, Outcome.UNKNOWN)], fleet[0].stamp, CHECKS, owners=owners(fleet[0])
+    )["findings"]
     assert given["reason"] == "timed-out"
 
 
@@ -158,3 +169,69 @@ def test_a_line_names_the_rung_of_its_check(check, rung):
     finding = samples.make_finding(samples.make_check(check, samples.H, "", "", ""))
     [row] = rows(findings_csv([finding], {}, {}))
     assert row["rung"] == rung
+
+
+def aged_finding():
+    finding = make_finding(OLD)
+    began, due = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC)
+    (life,) = settle({}, [finding], began).values()
+    return finding, {finding.id: Aged(replace(life, reopened=2, waiver="w"), due, True)}
+
+
+LIFE = {
+    "state": "open",
+    "first_seen": "2026-01-01T00:00:00Z",
+    "last_seen": "2026-01-01T00:00:00Z",
+    "reopened": 2,
+    "due": "2026-01-31T00:00:00Z",
+    "overdue": True,
+    "waiver": "w",
+}
+
+
+def test_what_time_made_of_a_finding_is_told(fleet):
+    finding, aged = aged_finding()
+    (given,) = findings_document([finding], fleet[0].stamp, CHECKS, aged=aged)["findings"]
+    assert {key: given[key] for key in LIFE} == LIFE
+
+
+def test_what_never_failed_has_no_life(fleet):
+    (given,) = findings_document([make_finding(OLD)], fleet[0].stamp, CHECKS)["findings"]
+    assert {key: given[key] for key in LIFE} == dict.fromkeys(LIFE)
+
+
+def test_a_spreadsheet_is_told_the_same():
+    finding, aged = aged_finding()
+    (row,) = rows(findings_csv([finding], {}, CHECKS, aged))
+    told = (row["state"], row["reopened"], row["due"], row["overdue"], row["waiver"])
+    assert told == ("open", "2", "2026-01-31T00:00:00+00:00", "yes", "w")
+
+
+def test_adjusted_scores_lives_and_waivers_are_in_the_document(fleet):
+    judgement, inventory, baseline, checks = fleet
+    host = judgement.agencies["bo-vi-du"].members[0]
+    scores = judgement.hosts[host], judgement.agencies["bo-vi-du"]
+    waived = [replace(score, waived=score.coverage.expected) for score in scores]
+    adjusted = Adjusted({host: waived[0]}, {"bo-vi-du": waived[1]}, {}, judgement.whole)
+    gone = make_finding(OLD, subject=Subject.of_host("gone-1"))
+    (life,) = settle({}, [gone], judgement.stamp.at).values()
+    leave = Waiver("It is mended soon.", "Lê", "Trần", date(2026, 6, 30), check="tls.*")
+    document = judgement_document(
+        replace(judgement, adjusted=adjusted),
+        inventory,
+        baseline,
+        checks,
+        aged={gone.id: Aged(replace(life, waiver=leave.key), None, False)},
+        waivers={leave.key: leave},
+    )
+    (agency,) = [one for one in document["agencies"] if one["adjusted"]]
+    (of_host,) = [one for one in document["hosts"] if one["adjusted"]]
+    assert (agency["id"], agency["adjusted"]["waived"]["decimal"]) == ("bo-vi-du", "0.5000")
+    assert (of_host["id"], of_host["adjusted"]["waived"]["exact"]) == (host, "1/2")
+    assert [(one["finding"], one["host"], one["waiver"]) for one in document["lives"]] == [
+        (gone.id, "gone-1", leave.key)
+    ]
+    assert [(one["owner"], one["expires"], one["findings"]) for one in document["waivers"]] == [
+        ("Lê", "2026-06-30", [gone.id])
+    ]
+    assert json.loads(to_json(document)) == document

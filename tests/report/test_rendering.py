@@ -6,11 +6,13 @@ import os
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from fractions import Fraction
 
 import pytest
 
-from secscan.model import Agency, Host, Outcome, Reason, Service, Subject, Text
+from secscan.history import Aged, settle
+from secscan.model import Agency, Host, Outcome, Reason, Service, Subject, Text, Waiver
 from secscan.report.rendering import MANIFEST, ReportError, render_agency, render_index, write_report
 from secscan.report.views import agency_data, agency_view, fleet_data, index_view
 from tests.report import samples
@@ -18,6 +20,7 @@ from tests.report.pages import Page, read
 from tests.report.samples import HANOI, make_checks, make_finding, make_single
 
 CHECKS = make_checks()
+OLD = CHECKS["tls.old-versions"]
 
 #: Everything that a host or an inventory could try on whoever reads of it.
 HOSTILE = (
@@ -289,12 +292,59 @@ def test_the_stamp_is_on_the_page():
         assert part in text
 
 
+def late(findings, waiver=""):
+    """Every failure since New Year, and past its deadline since the last of January unless it is waived."""
+    began, due = datetime(2026, 1, 1, 5, tzinfo=UTC), datetime(2026, 1, 31, 5, tzinfo=UTC)
+    lives = settle({}, findings, began)
+    return {
+        id: Aged(replace(life, waiver=waiver), None if waiver else due, not waiver)
+        for id, life in lives.items()
+    }
+
+
+def test_what_is_overdue_is_said():
+    data = samples.make_single(samples.make_finding(OLD))
+    text = agency_page(replace(data, aged=late(data.findings))).text
+    for part in ("1 finding is past its deadline.", "was due 31/01/2026", "since 01/01/2026"):
+        assert part in text
+
+
+LEAVE = Waiver("<b>Mended in June.</b>", "Lê", "Trần", date(2026, 6, 30), "central", check="tls.*")
+
+
+@pytest.mark.parametrize(("waived", "is_said"), [(10, False), (11, True)])
+def test_a_banner_says_that_much_is_waived(waived, is_said):
+    data = samples.make_single(samples.make_finding(OLD))
+    coverage = replace(data.score.coverage, expected=Fraction(100 - waived))
+    adjusted = replace(data.score, coverage=coverage, waived=Fraction(waived), grade="B")
+    text = agency_page(replace(data, adjusted=adjusted)).text
+    assert ("Much is waived" in text) is is_said
+    assert f"Without what is waived ({waived}% of the weight)" in text
+
+
+def test_a_waiver_is_shown_with_who_answers_for_it():
+    data = samples.make_single(samples.make_finding(OLD))
+    told = replace(data, aged=late(data.findings, LEAVE.key), waivers={LEAVE.key: LEAVE})
+    text = agency_page(told).text
+    for part in (
+        LEAVE.reason,
+        "tls.*",
+        "owner: Lê",
+        "by leave of Trần",
+        "(central)",
+        "until 30/06/2026",
+        "· waived",
+    ):
+        assert part in text
+
+
 @pytest.mark.parametrize("failing", [0.2, 1.0])
 def test_a_scorecard_of_twenty_hosts_and_sixty_checks_can_be_mailed(failing):
     data = samples.make_agency_data(
         hosts=[samples.make_host(n) for n in range(20)], checks=make_checks(60), failing=failing
     )
     assert len(data.findings) == 1200
+    data = replace(data, aged=late(data.findings))
     assert len(render_agency(agency_view(data), "en").encode()) < 300_000
 
 

@@ -1,11 +1,20 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
 import pytest
 
-from secscan.model import Agency, Outcome, Reason, Service, Severity, Subject, Text
-from secscan.report.views import ONE_CAUSE, Shortfall, agency_data, agency_view, fleet_data, index_view
+from secscan.history import Aged, settle
+from secscan.model import Agency, Outcome, Reason, Service, Severity, Subject, Text, Waiver
+from secscan.report.views import (
+    MOST_LATE,
+    ONE_CAUSE,
+    Shortfall,
+    agency_data,
+    agency_view,
+    fleet_data,
+    index_view,
+)
 from tests.report import samples
 from tests.report.samples import HANOI, make_checks, make_finding, make_single
 
@@ -254,3 +263,98 @@ def test_the_ladder_counts_critical_hosts_where_there_are_any(criticalities, hos
 
 def test_without_rungs_there_is_no_ladder():
     assert agency_view(samples.make_agency_data()).ladder is None
+
+
+# --- Time and waivers --------------------------------------------------------------------------------------
+
+
+def aged(finding, *, first=date(2026, 1, 2), due=None, waiver="", late=False):
+    began = datetime.combine(first, time(12), HANOI)
+    (life,) = settle({}, [finding], began).values()
+    last = None if due is None else datetime.combine(due, time(12), HANOI)
+    return Aged(replace(life, waiver=waiver), last, late)
+
+
+LEAVE = Waiver(
+    "The vendor ships the mend in June.", "Lê", "Trần", date(2026, 6, 30), "central", check="tls.*"
+)
+
+
+def test_a_finding_has_its_first_day_and_the_day_it_is_due():
+    finding = make_finding(OLD)
+    told = aged(finding, due=date(2026, 2, 1), late=True)
+    view = agency_view(replace(make_single(finding), aged={finding.id: told}))
+    seen = view.by_severity[0][1][0].findings[0]
+    assert (seen.first_seen, seen.due, seen.is_overdue) == (date(2026, 1, 2), date(2026, 2, 1), True)
+
+
+def test_what_is_overdue_is_listed_gravest_and_longest_first_and_counted():
+    findings = [make_finding(OLD, object=str(n)) for n in range(MOST_LATE + 2)] + [make_finding(EXPIRED)]
+    data = make_single(*findings)
+    days = [date(2026, 2, 1) + timedelta(days=n) for n in range(len(findings))]
+    late = {f.id: aged(f, due=day, late=True) for f, day in zip(findings, days, strict=True)}
+    overdue = agency_view(replace(data, aged=late)).overdue
+    assert overdue.findings == len(findings)
+    assert [one.check for one in overdue.longest[:2]] == ["certificate.expiry", "tls.old-versions"]
+    assert [one.due for one in overdue.longest[1:]] == days[: MOST_LATE - 1]
+
+
+def test_what_is_within_its_deadline_is_not_overdue():
+    finding = make_finding(OLD)
+    told = {finding.id: aged(finding, due=date(2026, 2, 1))}
+    assert agency_view(replace(make_single(finding), aged=told)).overdue.findings == 0
+
+
+def test_a_waiver_is_told_with_all_who_answer_for_it():
+    finding = make_finding(OLD)
+    told = {finding.id: aged(finding, waiver=LEAVE.key)}
+    (view,) = agency_view(replace(make_single(finding), aged=told, waivers={LEAVE.key: LEAVE})).waivers
+    assert (view.what, view.owner, view.approver, view.approved_by, view.findings) == (
+        "tls.*",
+        "Lê",
+        "Trần",
+        "central",
+        1,
+    )
+
+
+def test_leave_that_was_withdrawn_is_counted_without_words():
+    finding = make_finding(OLD)
+    (view,) = agency_view(
+        replace(make_single(finding), aged={finding.id: aged(finding, waiver="gone")})
+    ).waivers
+    assert (view.expires, view.findings) == (None, 1)
+
+
+@pytest.mark.parametrize(("waived", "is_much"), [(10, False), (Fraction(1001, 100), True)])
+def test_how_much_is_waived(waived, is_much):
+    data = make_single(make_finding(OLD))
+    coverage = replace(data.score.coverage, expected=100 - Fraction(waived))
+    adjusted = replace(data.score, coverage=coverage, waived=Fraction(waived))
+    assert agency_view(replace(data, adjusted=adjusted)).score.adjusted.is_much is is_much
+
+
+def test_another_agencys_lives_and_waivers_are_not_in_its_data():
+    judgement, inventory, baseline, checks = samples.make_fleet(12)
+    others = next(id for id, group in judgement.agencies.items() if id != "bo-vi-du" and group.members)
+    host = judgement.agencies[others].members[0]
+    lives = {host: [aged(make_finding(OLD, subject=Subject.of_host(host)), waiver=LEAVE.key)]}
+    data = agency_data(
+        judgement,
+        inventory,
+        baseline,
+        checks=checks,
+        agency_id="bo-vi-du",
+        tz=HANOI,
+        aged=lives,
+        waivers={LEAVE.key: LEAVE},
+    )
+    assert (data.aged, data.waivers) == ({}, {})
+
+
+def test_the_index_counts_what_is_overdue():
+    judgement, inventory, baseline, _ = samples.make_fleet(12)
+    host = judgement.agencies["bo-vi-du"].members[0]
+    lives = {host: [aged(make_finding(OLD, subject=Subject.of_host(host)), due=date(2026, 2, 1), late=True)]}
+    view = index_view(fleet_data(judgement, inventory, baseline, tz=HANOI, aged=lives))
+    assert (view.overdue, [row.overdue for row in view.rows if row.overdue]) == (1, [1])

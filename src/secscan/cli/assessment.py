@@ -1,10 +1,11 @@
 """A judgement on the terminal, and as JSON, CSV and HTML for whoever asked for it."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.padding import Padding
@@ -13,6 +14,7 @@ from rich.text import Text as Styled
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.cli.console import CLEAN, COVERAGE, FINDINGS, out, table
+from secscan.history import Aged
 from secscan.language import _, in_use, plural
 from secscan.model import (
     Finding,
@@ -24,10 +26,15 @@ from secscan.model import (
     Severity,
     Subject,
     SubjectLevel,
+    Waiver,
 )
 from secscan.report import formats
 from secscan.report.text import sentence, visible
-from secscan.report.words import outcome_word, reason_word, severity_word
+from secscan.report.words import outcome_word, reason_word, severity_word, state_word
+from secscan.scoring import MUCH_WAIVED
+
+if TYPE_CHECKING:
+    from secscan.cli.listing import Listing
 
 #: More findings of one kind than this are counted, not listed, on the terminal.
 MOST_PLACES = 8
@@ -49,6 +56,16 @@ class Shown:
     inventory: Inventory
     baseline: Baseline
     checks: Mapping[str, Check]
+    #: What time has made of findings, by their id; nothing where no history is kept.
+    aged: Mapping[str, Aged] = field(default_factory=dict)
+    #: By key, those that are in the file today.
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
+
+    def aged_by_host(self) -> dict[str, list[Aged]]:
+        by_host: dict[str, list[Aged]] = {}
+        for one in self.aged.values():
+            by_host.setdefault(one.life.subject.id, []).append(one)
+        return by_host
 
 
 def exit_code(
@@ -93,6 +110,8 @@ def print_audit(shown: Shown) -> None:
 def print_agencies(shown: Shown) -> None:
     """One row an agency: grade, range, coverage, and what is open."""
     judgement = shown.judgement
+    late = Counter(one.life.subject.id for one in shown.aged.values() if one.is_overdue)
+    adjusted = judgement.adjusted.agencies if judgement.adjusted else {}
     rows = []
     for id, agency in sorted(shown.inventory.agencies.items()):
         group = judgement.agencies.get(id)
@@ -114,11 +133,15 @@ def print_agencies(shown: Shown) -> None:
                 _("yes") if group.meets_baseline else _("no"),
                 str(len(group.members)),
                 *graves,
+                *((_adjusted(adjusted.get(id)),) if adjusted else ()),
+                *((str(sum(late[host] for host in group.members) or "·"),) if shown.aged else ()),
             )
         )
     columns = [_("Agency"), _("Grade"), _("Score"), _("Coverage"), _("Meets"), _("Hosts")]
     columns += [severity_word(s) for s in sorted(Severity, reverse=True)[:3]]
-    out().print(table("", columns, rows, right=[2, 3, 5, 6, 7, 8]))
+    columns += [_("Adjusted")] if adjusted else []
+    columns += [_("Overdue")] if shown.aged else []
+    out().print(table("", columns, rows, right=[2, 3, *range(5, len(columns))]))
     meeting = sum(group.meets_baseline for group in judgement.agencies.values())
     click.echo(
         _("{n} of {m} agencies meet the baseline ({baseline}).").format(
@@ -127,13 +150,21 @@ def print_agencies(shown: Shown) -> None:
     )
 
 
-def print_findings(shown: Shown, findings: Sequence[Finding]) -> None:
-    """One line a finding, the gravest first."""
+def _adjusted(group: GroupScore | None) -> str:
+    if group is None or group.range is None:
+        return ""
+    much = " " + _("(much is waived)") if group.waived_share > MUCH_WAIVED else ""
+    return f"{formats.score(group.range.verified)} {group.grade}{much}"
+
+
+def print_listing(listing: "Listing", findings: Sequence[Finding], clock: Callable[[datetime], str]) -> None:
+    """One line a finding, the gravest first, with its life and its deadline."""
     rows = [
         (
             f.id,
             severity_word(f.severity),
-            outcome_word(f.outcome),
+            _standing(f, listing.aged.get(f.id)),
+            *_times(listing.aged.get(f.id), listing.stamp.at),
             f.check,
             place(f),
             f.object,
@@ -141,12 +172,38 @@ def print_findings(shown: Shown, findings: Sequence[Finding]) -> None:
         )
         for f in sorted(findings, key=_gravest_first)
     ]
-    columns = [_("Finding"), _("Severity"), _("Outcome"), _("Check"), _("Where"), _("Object"), _("Evidence")]
+    columns = [_("Finding"), _("Severity"), _("State"), _("First seen"), _("Age"), _("Due"), _("Check")]
+    columns += [_("Where"), _("Object"), _("Evidence")]
     if rows:
-        out().print(table("", columns, rows))
-    run = shown.judgement.stamp.run
+        out().print(table("", columns, rows, right=[4]))
     said = plural("{n} finding", "{n} findings", len(rows))
-    click.echo(_("{findings} in run {run}.").format(findings=said, run=run))
+    late = sum(f.id in listing.aged and listing.aged[f.id].is_overdue for f in findings)
+    click.echo(
+        _("{findings} in run {run}, {late} overdue as of {at}.").format(
+            findings=said, run=listing.stamp.run, late=late, at=clock(listing.stamp.at)
+        )
+    )
+
+
+def _standing(finding: Finding, aged: Aged | None) -> str:
+    """The state of what once failed; the outcome of all else."""
+    if aged is None:
+        return outcome_word(finding.outcome)
+    life = aged.life
+    words = [state_word(life.state)]
+    if life.reopened:
+        words.append(_("reopened ×{n}").format(n=life.reopened))
+    if life.waiver:
+        words.append(_("waived"))
+    return ", ".join(words)
+
+
+def _times(aged: Aged | None, at: datetime) -> tuple[str, str, str]:
+    if aged is None:
+        return "", "", ""
+    days = plural("{n} day", "{n} days", aged.life.age(at).days)
+    due = formats.day(aged.due) if aged.due else "-"
+    return formats.day(aged.life.first_seen), days, due + (" " + _("OVERDUE") if aged.is_overdue else "")
 
 
 def place(finding: Finding) -> str:
@@ -270,7 +327,16 @@ def as_json(shown: Shown) -> str:
     """The whole judgement."""
     from secscan.report.json_export import judgement_document, to_json
 
-    return to_json(judgement_document(shown.judgement, shown.inventory, shown.baseline, shown.checks))
+    return to_json(
+        judgement_document(
+            shown.judgement,
+            shown.inventory,
+            shown.baseline,
+            shown.checks,
+            aged=shown.aged,
+            waivers=shown.waivers,
+        )
+    )
 
 
 def as_csv(shown: Shown) -> str:
@@ -289,10 +355,18 @@ def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
     return render_agency(agency_view(data), in_use())
 
 
-def findings_json(shown: Shown, findings: Sequence[Finding]) -> str:
+def listing_json(listing: "Listing", findings: Sequence[Finding]) -> str:
     from secscan.report.json_export import findings_document, to_json
 
-    return to_json(findings_document(findings, shown.judgement, shown.checks))
+    return to_json(
+        findings_document(findings, listing.stamp, listing.checks, owners=listing.owners, aged=listing.aged)
+    )
+
+
+def listing_csv(listing: "Listing", findings: Sequence[Finding]) -> str:
+    from secscan.report.csv_export import findings_csv
+
+    return findings_csv(findings, listing.owners, listing.checks, listing.aged)
 
 
 def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
@@ -310,15 +384,23 @@ def write_pages(
     from secscan.report.views import agency_data, agency_view, fleet_data, index_view
 
     chosen = sorted(agencies if agencies is not None else shown.judgement.agencies)
+    aged = shown.aged_by_host()
     pages = (
         agency_view(
             agency_data(
-                shown.judgement, shown.inventory, shown.baseline, checks=shown.checks, agency_id=id, tz=tz
+                shown.judgement,
+                shown.inventory,
+                shown.baseline,
+                checks=shown.checks,
+                agency_id=id,
+                tz=tz,
+                aged=aged,
+                waivers=shown.waivers,
             )
         )
         for id in chosen
     )
     index = None
     if agencies is None:
-        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz))
+        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz, aged=aged))
     return write_report(folder, index, pages, language=language)[0]

@@ -139,6 +139,7 @@ OPERATORS_MISTAKES = {
     "secscan.scope": ["ScopeError"],
     "secscan.toml_source": ["ConfigurationError"],
     "secscan.workspace": ["WorkspaceError"],
+    "secscan.inventory": ["MoveError"],
     "secscan.store": ["StoreError"],
     "secscan.feeds.errors": ["FeedError"],
     "secscan.credential": ["CredentialError"],

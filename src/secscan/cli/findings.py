@@ -1,10 +1,16 @@
 """secscan findings: list findings."""
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 import click
 
 from secscan.cli import options
 from secscan.cli.console import write
 from secscan.language import _
+
+if TYPE_CHECKING:
+    from secscan.history import Aged
 
 
 @click.command("findings")
@@ -26,6 +32,14 @@ from secscan.language import _
     multiple=True,
     help="Only this outcome; repeatable; default: fail.",
 )
+@click.option("--overdue", is_flag=True, help="Only those that are past their deadline.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["open", "unverified", "reopened", "waived", "resolved", "retired"]),
+    multiple=True,
+    help="Only those that once failed and stand so now; repeatable. Whatever their outcome, if none is asked for.",
+)
 @click.option("--run", type=int, help="The run; default: the newest that was finished.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
@@ -37,44 +51,78 @@ def command(
     check: str | None,
     severity: str,
     outcomes: tuple[str, ...],
+    overdue: bool,
+    states: tuple[str, ...],
     run: int | None,
     form: str,
 ) -> None:
-    """List findings of a run, the gravest first."""
+    """List findings of a run, the gravest first: since when they are open, and until when they are to be fixed.
+
+    Age and deadlines are as of the judgement.
+    """
     from secscan.cli import assessment
-    from secscan.cli.parts import open_store, open_workspace, require_check, stored, with_children
+    from secscan.cli.listing import list_findings
+    from secscan.cli.parts import clock, open_store, open_workspace, require_check, with_children
+    from secscan.inventory import inventory_from_documents
     from secscan.model import Outcome, Severity
 
     place = open_workspace(workspace)
+    by_life = bool(states) or overdue
+    wanted = {Outcome(outcome) for outcome in outcomes} or (set(Outcome) if by_life else {Outcome.FAIL})
     with open_store(place) as store:
-        shown = stored(store, place, run)
-    if check is not None:
-        # A check that judged the run may be installed no more.
-        judged = {finding.check for found in shown.judgement.findings.values() for finding in found}
-        require_check(check, {*shown.checks, *judged}, families=True)
-    wanted = {Outcome(outcome) for outcome in outcomes} or {Outcome.FAIL}
-    least = Severity[severity.upper()]
-    among = set(shown.judgement.hosts)
-    if agencies:
-        chosen = with_children(shown.inventory, agencies)
-        among = {host for agency in chosen for host in shown.judgement.agencies[agency].members}
-    if hosts:
+        number = store.newest_judged_run() if run is None else run
+        owners = store.owners(number)
+        among = set(owners)
+        if agencies:
+            # The tree alone: what ten thousand hosts are costs more to read than what is asked for.
+            tree = [{**one, "hosts": [], "members": []} for one in store.inventory_of(number).values()]
+            chosen = set(with_children(inventory_from_documents(tree), agencies))
+            among = {host for host, agency in owners.items() if agency in chosen}
         for host in hosts:
-            if host not in shown.inventory.hosts:
+            if host not in owners:
                 raise click.UsageError(_("There is no host {id!r} in the run's inventory.").format(id=host))
-        among &= set(hosts)
+        among = among & set(hosts) if hosts else among
+        listing = list_findings(
+            store,
+            place,
+            number,
+            hosts=sorted(among),
+            owners=owners,
+            outcomes=None if by_life else wanted,
+            with_unnamed=by_life,
+        )
+        if check is not None:
+            # A check that judged the run may be installed no more.
+            judged = {finding.check for finding in (*listing.findings, *listing.named_no_more)}
+            if not any(id == check or id.startswith(f"{check}.") for id in {*listing.checks, *judged}):
+                judged = {finding.check for finding in store.findings(number)}
+            require_check(check, {*listing.checks, *judged}, families=True)
+    least = Severity[severity.upper()]
     findings = [
         finding
-        for host in sorted(among)
-        for finding in shown.judgement.findings.get(host, ())
+        for finding in (*listing.findings, *listing.named_no_more)
         if finding.outcome in wanted
         and finding.severity >= least
         and (check is None or finding.check == check or finding.check.startswith(f"{check}."))
+        and (not by_life or _stands(listing.aged.get(finding.id), states, overdue=overdue))
     ]
     match form:
         case "json":
-            write(assessment.findings_json(shown, findings))
+            write(assessment.listing_json(listing, findings))
         case "csv":
-            write(assessment.findings_csv(shown, findings))
+            write(assessment.listing_csv(listing, findings))
         case _:
-            assessment.print_findings(shown, findings)
+            assessment.print_listing(listing, findings, clock(place))
+
+
+def _stands(aged: "Aged | None", states: Collection[str], *, overdue: bool) -> bool:
+    """Whether it stands as asked; what never failed does not."""
+    if aged is None or (overdue and not aged.is_overdue):
+        return False
+    life = aged.life
+    return not states or any(
+        (state == "reopened" and life.reopened > 0 and life.is_open)
+        or (state == "waived" and life.waiver != "")
+        or state == life.state.value
+        for state in states
+    )

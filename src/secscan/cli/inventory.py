@@ -1,4 +1,4 @@
-"""secscan inventory: check, list."""
+"""secscan inventory: check, list, move."""
 
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,17 @@ from secscan.cli.console import out, table
 from secscan.language import _, in_use, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from secscan.baseline import Baseline
+    from secscan.inventory import Edit
     from secscan.model import Inventory
 
 
 @click.group("inventory")
 def command() -> None:
-    """Check and list the inventory."""
+    """Check, list and change the inventory."""
 
 
 @command.command("check")
@@ -28,7 +33,9 @@ def check(workspace: str | None) -> None:
     place = open_workspace(workspace)
     mistakes: list[Mistake] = []
     counted = ""
-    for part in ("settings", "scope", "inventory", "anchors", "profile"):
+    inventory: Inventory | None = None
+    baseline: Baseline | None = None
+    for part in ("settings", "scope", "inventory", "waivers", "anchors", "profile"):
         try:
             match part:
                 case "settings":
@@ -38,18 +45,43 @@ def check(workspace: str | None) -> None:
                 case "inventory":
                     inventory = place.load_inventory()
                     counted = counted_parts(inventory)
+                case "waivers":
+                    place.load_waivers(utc_now().date())
                 case "anchors":
                     place.load_anchors()
                 case _:
                     from secscan.baseline import load_baseline
 
                     checks = find_all_checks(None, place)
-                    load_baseline(place.load_settings().profile, checks, folder=place.profiles)
+                    baseline = load_baseline(place.load_settings().profile, checks, folder=place.profiles)
         except ConfigurationError as e:
             mistakes += [mistake for mistake in e.mistakes if mistake not in mistakes]
     if mistakes:
         raise ConfigurationError(mistakes)
+    if inventory is not None and baseline is not None:
+        for warning in _unknown_roles(inventory, baseline):
+            click.echo(warning, err=True)
     click.echo(_("No mistake found: {counted}.").format(counted=counted))
+
+
+def _unknown_roles(inventory: "Inventory", baseline: "Baseline") -> "Iterator[str]":
+    """Roles of which the baseline says nothing, so that their hosts are held to what holds for all: maybe on
+    purpose, and maybe misspelt."""
+    from secscan.toml_source import nearest
+
+    known = [name for kind, name in baseline.overlays.parts if kind == "roles"]
+    by_role: dict[str, list[str]] = {}
+    for host in inventory.hosts.values():
+        if known and host.role and host.role not in known:
+            by_role.setdefault(host.role, []).append(host.id)
+    for role, hosts in sorted(by_role.items()):
+        near = nearest(role, known)
+        message = _(
+            "The profile {profile} says nothing of the role {role!r} ({hosts}): it is held to what all are."
+        )
+        shown = ", ".join(hosts[:4]) + (", …" if len(hosts) > 4 else "")
+        said = message.format(profile=baseline.name, role=role, hosts=shown)
+        yield said + (_(" Did you mean {near!r}?").format(near=near) if near else "")
 
 
 def counted_parts(inventory: "Inventory") -> str:
@@ -79,3 +111,96 @@ def list_hosts(workspace: str | None, agencies: tuple[str, ...]) -> None:
             rows.append((agency.id, agency.name(in_use()), host.id, where, host.role, services))
     columns = [_("Agency"), _("Name"), _("Host"), _("Where"), _("Role"), _("Services")]
     out().print(table("", columns, rows))
+
+
+@command.command("move")
+@click.argument("id")
+@options.workspace
+@click.option("--to", metavar="AGENCY", help="The agency a host is moved to, or an agency becomes part of.")
+@click.option("--top", is_flag=True, help="The agency is part of no other any more.")
+@click.option(
+    "--merge-into", metavar="AGENCY", help="The agency that takes in all hosts of this one, which ends."
+)
+@click.option(
+    "--name", "names", multiple=True, metavar="LANG=NAME", help="What the agency is called now; repeatable."
+)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The first day that hosts are of the other agency, today or before; default: today.",
+)
+@click.option("--write", "--yes", "write_now", is_flag=True, help="Write the files; else it is only shown.")
+def move(
+    id: str,
+    workspace: str | None,
+    to: str | None,
+    top: bool,
+    merge_into: str | None,
+    names: tuple[str, ...],
+    since: "datetime | None",
+    write_now: bool,
+) -> None:
+    """Rename the agency ID, move the host or agency ID, or merge the agency ID into another.
+
+    What it does to the files is shown as a diff, and done with --write; comments stay. Ids are kept, because they
+    carry the history: findings go with their host, and what was judged before stays as it was.
+    """
+    from secscan.cli.parts import open_workspace
+    from secscan.inventory import merge_agencies, move_agency, move_host, rename_agency, write_edits
+    from secscan.scope import utc_now
+
+    if sum((to is not None, top, merge_into is not None, bool(names))) != 1:
+        raise click.UsageError(_("Say what is to become of it: one of --to, --top, --merge-into and --name."))
+    place = open_workspace(workspace)
+    today = utc_now().date()
+    day = since.date() if since else today
+    if day > today:
+        # Until then a host would be nobody's, and nobody would look at it.
+        raise click.UsageError(_("{day} is still to come; move it then.").format(day=day.isoformat()))
+    if names:
+        edits = rename_agency(place.inventory, id, _names(names))
+    elif merge_into is not None:
+        edits = merge_agencies(place.inventory, id, merge_into, day)
+    elif to is not None and id in place.load_inventory().hosts:
+        edits = move_host(place.inventory, id, to, day)
+    else:
+        edits = move_agency(place.inventory, id, to)
+    if not edits:
+        click.echo(_("The inventory says so already."))
+        return
+    for edit in edits:
+        _print_edit(edit)
+    if not write_now:
+        click.echo(_("Nothing was written yet: --write does it."), err=True)
+        return
+    write_edits(edits)
+    click.echo(plural("{n} file written.", "{n} files written.", len(edits)), err=True)
+
+
+def _names(given: tuple[str, ...]) -> dict[str, str]:
+    names = {}
+    for one in given:
+        language, equals, name = one.partition("=")
+        if not (language and equals and name):
+            raise click.UsageError(
+                _("{value} is not a name; write it as vi=NAME or en=NAME.").format(value=repr(one))
+            )
+        names[language] = name
+    return names
+
+
+def _print_edit(edit: "Edit") -> None:
+    import difflib
+
+    from secscan.report.text import visible
+
+    after = edit.after or ""
+    lines = difflib.unified_diff(
+        edit.before.splitlines(),
+        after.splitlines(),
+        str(edit.path),
+        str(edit.path) if edit.after is not None else "/dev/null",
+        lineterm="",
+    )
+    for line in lines:
+        click.echo(visible(line, limit=1_000))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.check import Check
+from secscan.history import State
 from secscan.language import _, use
 from secscan.model import Inventory
 from secscan.registry import find_checks
@@ -148,7 +149,10 @@ def stored(store: "Store", place: Workspace, run: int | None) -> "Shown":
     """A stored judgement, shown under the baseline it was made by. Raises StoreError where there is none."""
     from secscan.baseline import load_baseline
     from secscan.cli.assessment import Shown
+    from secscan.cli.listing import ages
     from secscan.inventory import inventory_from_documents
+    from secscan.model import Outcome
+    from secscan.scope import utc_now
 
     judgement = store.judgement(run)
     checks = find_all_checks(None, place)
@@ -161,7 +165,14 @@ def stored(store: "Store", place: Workspace, run: int | None) -> "Shown":
             err=True,
         )
     inventory = inventory_from_documents(store.inventory_of(judgement.stamp.run or 0))
-    return Shown(judgement, inventory, baseline, checks)
+    lives = store.lifecycles(sorted(judgement.hosts), run=judgement.stamp.run)
+    every = (finding for of_host in judgement.findings.values() for finding in of_host)
+    failures = [finding for finding in every if finding.outcome is Outcome.FAIL]
+    unseen = store.last_failures([life.finding for life in lives.values() if life.state is State.UNVERIFIED])
+    owners = {host: group.id for group in judgement.agencies.values() for host in group.members}
+    aged = ages(lives, [*failures, *unseen.values()], baseline, inventory, owners, judgement.stamp)
+    waivers = {waiver.key: waiver for waiver in place.load_waivers(utc_now().date())}
+    return Shown(judgement, inventory, baseline, checks, aged, waivers)
 
 
 def clock(place: Workspace) -> Callable[[datetime], str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.history import Aged
 from secscan.ladder import CRITICAL_FROM, Standing, spread, standing
 from secscan.language import _
 from secscan.model import (
@@ -23,12 +24,22 @@ from secscan.model import (
     Outcome,
     Range,
     Stamp,
+    Waiver,
 )
 from secscan.report.text import sentence, visible
 
 #: Rises when a reader of the former shape could be misled: a field that goes, or comes to mean something else.
 #: A field that is added doesn't count; readers ignore what they don't know.
 SCHEMA = 1
+
+NO_OWNERS: Mapping[str, str] = {}
+NOT_AGED: Mapping[str, Aged] = {}
+NO_WAIVERS: Mapping[str, Waiver] = {}
+
+_OF_WAIVER = (
+    *("finding", "agency", "role", "check", "object"),
+    *("reason", "owner", "approver", "approved_by"),
+)
 
 _OUTSIDE_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
@@ -40,6 +51,8 @@ def judgement_document(
     checks: Mapping[str, Check],
     *,
     outcomes: Iterable[Outcome] = tuple(Outcome),
+    aged: Mapping[str, Aged] = NOT_AGED,
+    waivers: Mapping[str, Waiver] = NO_WAIVERS,
 ) -> dict[str, Any]:
     """Everything a judgement says, as plain dicts, lists, strings and numbers; texts in the language in use.
 
@@ -55,7 +68,15 @@ def judgement_document(
         agencies    [{id, names, tier, parent, zone, hosts: [id], score}], by id
         hosts       [{id, agency, addresses, names, role, zone, level, criticality, score}], by id
         findings    [a finding], by host, as the evaluation ordered them
+        lives       [{finding, check, object, subject, host, severity, and from state to waiver as of a finding}],
+                    of what failed once and is not among the findings
+        waivers     [{key, finding, agency, role, check, object, reason, owner, approver, approved_by, expires,
+                    findings: [id]}], those that cover any
         checks      {id: {severity, claim, why, fix}}, those that a finding names
+
+    ``aged`` is what is known of the lives of findings, by their id, ``waivers`` those that are known, by their key.
+    The whole, each tier, agency and host have, beside ``score``, ``adjusted``: the score without what is waived,
+    and ``waived``, the share of all weight that is; null where nothing is.
 
     ``whole``, each tier and each agency have a ``ladder`` beside their score, each host one of its own: where hosts
     stand on the ladder of backups, 0 to 11. A host's is ``{verified, possible, outcomes: {rung: outcome}}``, null
@@ -69,7 +90,7 @@ def judgement_document(
     not assessed. Instants are ISO 8601 in UTC. A finding is as ``finding_document`` makes it; ``outcomes``
     leaves out findings with any other outcome.
     """
-    owners = _owners(judgement)
+    owners, adjusted = _owners(judgement), judgement.adjusted
     stands = _standings(judgement, inventory)
     wanted = frozenset(outcomes)
     findings = [
@@ -80,11 +101,16 @@ def judgement_document(
         "kind": "judgement",
         "stamp": _stamp(judgement.stamp),
         "baseline": _baseline(baseline),
-        "whole": {**_group(judgement.whole), "ladder": _ladder(stands.values())},
+        "whole": {
+            **_group(judgement.whole),
+            "adjusted": _adjusted_group(adjusted.whole if adjusted else None),
+            "ladder": _ladder(stands.values()),
+        },
         "tiers": [
             {
                 "id": id,
                 "score": _group(score),
+                "adjusted": _adjusted_group(adjusted.tiers.get(id) if adjusted else None),
                 "ladder": _ladder(stands[host] for host in _hosts_in(score, judgement) if host in stands),
             }
             for id, score in sorted(judgement.tiers.items())
@@ -92,6 +118,7 @@ def judgement_document(
         "agencies": [
             {
                 **_agency(inventory.agencies[id], score),
+                "adjusted": _adjusted_group(adjusted.agencies.get(id) if adjusted else None),
                 "ladder": _ladder(stands[host] for host in score.members if host in stands),
             }
             for id, score in sorted(judgement.agencies.items())
@@ -100,35 +127,54 @@ def judgement_document(
         "hosts": [
             {
                 **_host(inventory.hosts[id], score, owners.get(id)),
+                "adjusted": _adjusted_host(adjusted.hosts.get(id) if adjusted else None),
                 "ladder": _standing(stands[id][1]) if id in stands else None,
             }
             for id, score in sorted(judgement.hosts.items())
             if id in inventory.hosts
         ],
         "findings": [
-            finding_document(f, check=checks.get(f.check), agency=owners.get(f.subject.id)) for f in findings
+            finding_document(
+                f, check=checks.get(f.check), agency=owners.get(f.subject.id), aged=aged.get(f.id)
+            )
+            for f in findings
         ],
+        "lives": [_life(aged[id]) for id in sorted(aged.keys() - {finding.id for finding in findings})],
+        "waivers": _waivers(aged.values(), waivers),
         "checks": _checks(findings, checks),
     }
 
 
 def findings_document(
-    findings: Iterable[Finding], judgement: Judgement, checks: Mapping[str, Check]
+    findings: Iterable[Finding],
+    stamp: Stamp,
+    checks: Mapping[str, Check],
+    *,
+    owners: Mapping[str, str] = NO_OWNERS,
+    aged: Mapping[str, Aged] = NOT_AGED,
 ) -> dict[str, Any]:
-    """Some findings of a judgement, without scores: ``{schema, kind: "findings", stamp, findings, checks}``."""
-    listed, owners = list(findings), _owners(judgement)
+    """Some findings of a judgement, without scores: ``{schema, kind: "findings", stamp, findings, checks}``.
+
+    ``owners`` maps host id to agency id; ``aged`` is what is known of the lives of findings, by their id.
+    """
+    listed = list(findings)
     return {
         "schema": SCHEMA,
         "kind": "findings",
-        "stamp": _stamp(judgement.stamp),
+        "stamp": _stamp(stamp),
         "findings": [
-            finding_document(f, check=checks.get(f.check), agency=owners.get(f.subject.id)) for f in listed
+            finding_document(
+                f, check=checks.get(f.check), agency=owners.get(f.subject.id), aged=aged.get(f.id)
+            )
+            for f in listed
         ],
         "checks": _checks(listed, checks),
     }
 
 
-def finding_document(finding: Finding, *, check: Check | None, agency: str | None) -> dict[str, Any]:
+def finding_document(
+    finding: Finding, *, check: Check | None, agency: str | None, aged: Aged | None = None
+) -> dict[str, Any]:
     """One finding.
 
     ::
@@ -138,6 +184,11 @@ def finding_document(finding: Finding, *, check: Check | None, agency: str | Non
         subject           {level, key, id, transport, port, server_name}; port is null but for a service
         evidence          {text, template, values}: text is fit to be shown, values are as the host gave them
         claim, fix        in the language in use; fix is empty unless the finding is a failure
+        state             open, unverified, resolved or retired; null, as all that follows, if it never failed
+        first_seen, last_seen   failing
+        reopened          how many times
+        due, overdue      when it is to be fixed, null without a deadline, and whether that has passed
+        waiver            the key of the waiver that covers it, or null
     """
     subject = finding.subject
     return {
@@ -166,6 +217,20 @@ def finding_document(finding: Finding, *, check: Check | None, agency: str | Non
         },
         "claim": _(check.claim) if check else "",
         "fix": _(check.fix) if check and finding.outcome is Outcome.FAIL else "",
+        **_aged(aged),
+    }
+
+
+def _aged(aged: Aged | None) -> dict[str, Any]:
+    life = aged.life if aged else None
+    return {
+        "state": life.state.value if life else None,
+        "first_seen": _instant(life.first_seen) if life else None,
+        "last_seen": _instant(life.last_seen) if life else None,
+        "reopened": life.reopened if life else None,
+        "due": _instant(aged.due) if aged and aged.due else None,
+        "overdue": aged.is_overdue if aged else None,
+        "waiver": (life.waiver or None) if life else None,
     }
 
 
@@ -229,12 +294,16 @@ def _host(host: Host, score: HostScore, agency: str | None) -> dict[str, Any]:
         "zone": host.zone,
         "level": host.level,
         "criticality": host.criticality,
-        "score": {
-            **_range(score.range),
-            "coverage": _coverage(score.coverage),
-            "domains": {domain: _range(range) for domain, range in score.domains.items()},
-            "caps": list(score.caps),
-        },
+        "score": _host_score(score),
+    }
+
+
+def _host_score(score: HostScore) -> dict[str, Any]:
+    return {
+        **_range(score.range),
+        "coverage": _coverage(score.coverage),
+        "domains": {domain: _range(range) for domain, range in score.domains.items()},
+        "caps": list(score.caps),
     }
 
 
@@ -247,6 +316,47 @@ def _group(score: GroupScore) -> dict[str, Any]:
         "coverage": _coverage(score.coverage),
         "domains": {domain: _range(range) for domain, range in score.domains.items()},
     }
+
+
+def _adjusted_group(score: GroupScore | None) -> dict[str, Any] | None:
+    return None if score is None else {**_group(score), "waived": _number(score.waived_share, places=4)}
+
+
+def _adjusted_host(score: HostScore | None) -> dict[str, Any] | None:
+    if score is None:
+        return None
+    every = score.coverage.expected + score.waived
+    share = score.waived / every if every else Fraction(0)
+    return {**_host_score(score), "waived": _number(share, places=4)}
+
+
+def _life(aged: Aged) -> dict[str, Any]:
+    life = aged.life
+    return {
+        "finding": life.finding,
+        "check": life.check,
+        "object": life.object,
+        "subject": life.subject.key,
+        "host": life.subject.host,
+        "severity": life.severity.word,
+        **_aged(aged),
+    }
+
+
+def _waivers(aged: Iterable[Aged], waivers: Mapping[str, Waiver]) -> list[dict[str, Any]]:
+    covered: dict[str, list[str]] = {}
+    for one in aged:
+        if one.life.waiver:
+            covered.setdefault(one.life.waiver, []).append(one.life.finding)
+    return [
+        {
+            "key": key,
+            **{name: getattr(waivers[key], name) for name in _OF_WAIVER},
+            "expires": waivers[key].expires.isoformat(),
+            "findings": sorted(covered[key]),
+        }
+        for key in sorted(covered.keys() & waivers.keys())
+    ]
 
 
 def _standings(judgement: Judgement, inventory: Inventory) -> dict[str, tuple[int, Standing]]:

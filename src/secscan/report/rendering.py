@@ -19,6 +19,7 @@ from secscan.model import Text
 from secscan.report import charts, formats, words
 from secscan.report.text import parse_date, visible
 from secscan.report.views import AgencyView, IndexView, Method, Named
+from secscan.scoring import MUCH_WAIVED
 
 #: Says that a folder holds a report of ours, and which pages of it are.
 MANIFEST = "secscan-report.json"
@@ -121,6 +122,7 @@ def environment() -> Environment:
         "share_bar": charts.share_bar,
         "columns": charts.columns,
         "rung_bar": charts.rung_bar,
+        "much_waived": MUCH_WAIVED,
         "style": _style(),
         "style_hash": _hash(_style()),
     }

@@ -6,7 +6,7 @@ forget it; what is left for a template is to escape, to translate and to round.
 
 import enum
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from fractions import Fraction
@@ -14,8 +14,10 @@ from typing import TypeAlias
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.history import Aged
 from secscan.ladder import CRITICAL_FROM, RUNGS, Standing, spread, standing
 from secscan.model import (
+    Adjusted,
     Agency,
     Finding,
     GroupScore,
@@ -30,8 +32,10 @@ from secscan.model import (
     Stamp,
     SubjectLevel,
     Text,
+    Waiver,
 )
 from secscan.report.text import localised, visible
+from secscan.scoring import MUCH_WAIVED
 
 #: How many groups of findings a page says to mend first; a leader remembers three.
 FIRST_STEPS = 3
@@ -39,6 +43,15 @@ FIRST_STEPS = 3
 #: From this many rules that fail on one subject with the very same words, those words are one cause and told once:
 #: a service without TLS breaks every rule about TLS, and a page that says so fifty times hides what to do.
 ONE_CAUSE = 3
+
+#: Findings past their deadline that a page names before it counts the rest.
+MOST_LATE = 10
+
+#: Characters of the reason for a waiver.
+MOST_REASON = 300
+
+NOT_AGED: Mapping[str, Sequence[Aged]] = {}
+NO_WAIVERS: Mapping[str, Waiver] = {}
 
 #: A host, and a sentence about it: template and values.
 _Said: TypeAlias = tuple[str, str, tuple[tuple[str, str | int], ...]]
@@ -64,6 +77,12 @@ class AgencyData:
     baseline: Baseline
     stamp: Stamp
     tz: tzinfo
+    #: The scores without what is waived, where anything of the agency is.
+    adjusted: GroupScore | None = None
+    #: What time has made of the agency's findings, by finding id.
+    aged: Mapping[str, Aged] = field(default_factory=dict)
+    #: The waivers that cover any of them, by key; one that was withdrawn since is not among them.
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,9 @@ class FleetData:
     tz: tzinfo
     #: Where the hosts of each agency stand on the ladder of backups, with their criticality.
     standings: Mapping[str, tuple[tuple[int, Standing], ...]] = field(default_factory=dict)
+    adjusted: Adjusted | None = None
+    #: How many findings of each agency are past their deadline.
+    overdue: Mapping[str, int] = field(default_factory=dict)
 
 
 def agency_data(
@@ -91,14 +113,18 @@ def agency_data(
     checks: Mapping[str, Check],
     agency_id: str,
     tz: tzinfo,
+    aged: Mapping[str, Sequence[Aged]] = NOT_AGED,
+    waivers: Mapping[str, Waiver] = NO_WAIVERS,
 ) -> AgencyData:
-    """The agency's part of the judgement. Its hosts are those its score counted.
+    """The agency's part of the judgement. Its hosts are those its score counted; ``aged`` is by host.
 
     Raises KeyError where the judgement or the inventory does not know the agency.
     """
     agency, score = inventory.agencies[agency_id], judgement.agencies[agency_id]
     hosts = tuple(inventory.hosts[host] for host in score.members if host in inventory.hosts)
     findings = tuple(finding for host in hosts for finding in judgement.findings.get(host.id, ()))
+    own = {one.life.finding: one for host in hosts for one in aged.get(host.id, ())}
+    given = {one.life.waiver for one in own.values()}
     return AgencyData(
         agency=agency,
         parent=inventory.agencies.get(agency.parent) if agency.parent else None,
@@ -110,11 +136,21 @@ def agency_data(
         baseline=baseline,
         stamp=judgement.stamp,
         tz=tz,
+        adjusted=judgement.adjusted.agencies.get(agency_id) if judgement.adjusted else None,
+        aged=own,
+        waivers={key: waiver for key, waiver in waivers.items() if key in given},
     )
 
 
-def fleet_data(judgement: Judgement, inventory: Inventory, baseline: Baseline, *, tz: tzinfo) -> FleetData:
-    """Every agency that the judgement scored."""
+def fleet_data(
+    judgement: Judgement,
+    inventory: Inventory,
+    baseline: Baseline,
+    *,
+    tz: tzinfo,
+    aged: Mapping[str, Sequence[Aged]] = NOT_AGED,
+) -> FleetData:
+    """Every agency that the judgement scored; ``aged`` is by host."""
     return FleetData(
         agencies={id: inventory.agencies[id] for id in judgement.agencies if id in inventory.agencies},
         scores=judgement.agencies,
@@ -132,6 +168,11 @@ def fleet_data(judgement: Judgement, inventory: Inventory, baseline: Baseline, *
             id: tuple(_standings((inventory.hosts[host], judgement.findings.get(host, ())) for host in known))
             for id, score in judgement.agencies.items()
             if (known := [host for host in score.members if host in inventory.hosts])
+        },
+        adjusted=judgement.adjusted,
+        overdue={
+            id: sum(one.is_overdue for host in score.members for one in aged.get(host, ()))
+            for id, score in judgement.agencies.items()
         },
     )
 
@@ -157,8 +198,25 @@ class Shortfall(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class AdjustedView:
+    """A group's score without what is waived; ``waived`` is the share of all weight that is, 0 to 1.
+
+    ``is_much``: so much is waived that the page says so before all else.
+    """
+
+    range: Range
+    grade: str
+    meets: bool
+    waived: Fraction
+    is_much: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreView:
-    """A group's score. ``range`` is None where there is nothing to assess; ``coverage`` is a share, 0 to 1."""
+    """A group's score. ``range`` is None where there is nothing to assess; ``coverage`` is a share, 0 to 1.
+
+    ``adjusted`` is None where nothing is waived.
+    """
 
     range: Range | None
     grade: str
@@ -166,6 +224,7 @@ class ScoreView:
     coverage: Fraction
     is_enough: bool
     shortfalls: tuple[Shortfall, ...]
+    adjusted: AdjustedView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +240,10 @@ class DomainView:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One failure on one subject. ``anchor`` is its id, empty where another finding of the page has it already."""
+    """One failure on one subject. ``anchor`` is its id, empty where another finding of the page has it already.
+
+    ``first_seen`` and ``due`` are days in the zone of the page, None where they are not known or there is none.
+    """
 
     id: str
     anchor: str
@@ -193,6 +255,44 @@ class FindingView:
     object: str
     evidence: Text
     seen_at: datetime | None
+    first_seen: date | None
+    due: date | None
+    is_overdue: bool
+    is_waived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LateView:
+    """A finding that is past its deadline. ``has_anchor``: the page tells more of it."""
+
+    id: str
+    has_anchor: bool
+    host: str
+    port: str
+    check: str
+    severity: Severity
+    due: date
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueView:
+    """What is past its deadline: how many findings, and those that have been for longest, the gravest first."""
+
+    findings: int
+    longest: tuple[LateView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverView:
+    """Leave that covers findings of the agency. All but ``findings`` is empty where it was withdrawn since."""
+
+    what: str
+    reason: str
+    owner: str
+    approver: str
+    approved_by: str
+    expires: date | None
+    findings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +488,8 @@ class AgencyView:
     hosts: tuple[HostView, ...]
     #: None where the baseline asks for no backups.
     ladder: LadderView | None
+    overdue: OverdueView
+    waivers: tuple[WaiverView, ...]
     method: Method
 
 
@@ -401,6 +503,7 @@ class AgencyRow:
     score: ScoreView
     hosts: int
     failures: Mapping[Severity, int]
+    overdue: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +539,7 @@ class IndexView:
     hosts: int
     failures: Mapping[Severity, int]
     distribution: tuple[GradeCount, ...]
+    overdue: int
     ladder: LadderView | None
     method: Method
 
@@ -455,7 +559,7 @@ def agency_view(data: AgencyData) -> AgencyView:
         parent=_named(data.parent) if data.parent else None,
         tier=visible(data.agency.tier),
         zone=visible(data.agency.zone),
-        score=_score(data.score, data.baseline, open_criticals=open_criticals),
+        score=_score(data.score, data.baseline, data.adjusted, open_criticals=open_criticals),
         domains=tuple(_domains(data, domain_of)),
         failures=_failures(data.findings),
         first=_first_steps(causes, failures, data),
@@ -471,6 +575,8 @@ def agency_view(data: AgencyData) -> AgencyView:
         not_applicable=_tallies(data, Outcome.NOT_APPLICABLE, domain_of),
         hosts=_hosts(data, anchors),
         ladder=_ladder(_standings(_findings_by_host(data))),
+        overdue=_overdue(data, used),
+        waivers=_waivers(data),
         method=_method(data.baseline, data.stamp, data.tz),
     )
 
@@ -485,16 +591,21 @@ def index_view(data: FleetData) -> IndexView:
             score=_score(
                 data.scores[agency.id],
                 data.baseline,
+                data.adjusted.agencies.get(agency.id) if data.adjusted else None,
                 open_criticals=data.failures[agency.id][Severity.CRITICAL] > 0,
             ),
             hosts=data.hosts[agency.id],
             failures=data.failures[agency.id],
+            overdue=data.overdue.get(agency.id, 0),
         )
         for agency, depth in _tree(data.agencies)
     )
     return IndexView(
         whole=_score(
-            data.whole, data.baseline, open_criticals=any(r.failures[Severity.CRITICAL] for r in rows)
+            data.whole,
+            data.baseline,
+            data.adjusted.whole if data.adjusted else None,
+            open_criticals=any(r.failures[Severity.CRITICAL] for r in rows),
         ),
         rows=rows,
         tiers=_tiers(rows, data),
@@ -503,6 +614,7 @@ def index_view(data: FleetData) -> IndexView:
         hosts=sum(row.hosts for row in rows),
         failures={s: sum(row.failures[s] for row in rows) for s in GRAVEST_FIRST},
         distribution=_distribution(rows, data.baseline),
+        overdue=sum(row.overdue for row in rows),
         ladder=_ladder(stands for of_agency in data.standings.values() for stands in of_agency),
         method=_method(data.baseline, data.stamp, data.tz),
     )
@@ -515,7 +627,9 @@ def _named(agency: Agency) -> Named:
     return Named(agency.id, {language: visible(name) for language, name in agency.names.items()})
 
 
-def _score(score: GroupScore, baseline: Baseline, *, open_criticals: bool) -> ScoreView:
+def _score(
+    score: GroupScore, baseline: Baseline, adjusted: GroupScore | None, *, open_criticals: bool
+) -> ScoreView:
     return ScoreView(
         range=score.range,
         grade=score.grade,
@@ -523,7 +637,15 @@ def _score(score: GroupScore, baseline: Baseline, *, open_criticals: bool) -> Sc
         coverage=score.coverage.share,
         is_enough=score.coverage.share >= baseline.scoring.enough_coverage,
         shortfalls=tuple(_shortfalls(score, baseline, open_criticals=open_criticals)),
+        adjusted=_adjusted(adjusted),
     )
+
+
+def _adjusted(score: GroupScore | None) -> AdjustedView | None:
+    if score is None or score.range is None:
+        return None
+    share = score.waived_share
+    return AdjustedView(score.range, score.grade, score.meets_baseline, share, share > MUCH_WAIVED)
 
 
 def _shortfalls(score: GroupScore, baseline: Baseline, *, open_criticals: bool) -> Iterator[Shortfall]:
@@ -581,7 +703,7 @@ def _cause_views(
                 anchor=f"cause{number}",
                 severity=max(finding.severity for finding in findings),
                 evidence=localised(findings[0].evidence, data.tz),
-                places=tuple(_cause_place(found, data.tz, anchors, used) for found in by_subject.values()),
+                places=tuple(_cause_place(found, data, anchors, used) for found in by_subject.values()),
                 hosts=_hosts_of(findings),
                 failures=_failures(findings),
                 rules=len({finding.check for finding in findings}),
@@ -591,10 +713,10 @@ def _cause_views(
 
 
 def _cause_place(
-    findings: Sequence[Finding], tz: tzinfo, anchors: Mapping[str, str], used: set[str]
+    findings: Sequence[Finding], data: AgencyData, anchors: Mapping[str, str], used: set[str]
 ) -> CausePlace:
     broken = tuple(Broken(f.id, _anchor(f, used), visible(f.check)) for f in findings)
-    return CausePlace(_finding(findings[0], tz, anchors, used), broken)
+    return CausePlace(_finding(findings[0], data, anchors, used), broken)
 
 
 def _failure_views(
@@ -610,7 +732,7 @@ def _failure_views(
             check=visible(check),
             severity=severity,
             **_documentation(data.checks.get(check)),
-            findings=tuple(_finding(finding, data.tz, anchors, used) for finding in findings),
+            findings=tuple(_finding(finding, data, anchors, used) for finding in findings),
             hosts=_hosts_of(findings),
         )
         for (severity, check), findings in sorted(groups.items(), key=lambda group: group[0][1])
@@ -674,8 +796,9 @@ def _documentation(check: Check | None) -> dict[str, str]:
     return {"claim": check.claim, "why": check.why, "fix": check.fix}
 
 
-def _finding(finding: Finding, tz: tzinfo, anchors: Mapping[str, str], used: set[str]) -> FindingView:
-    subject = finding.subject
+def _finding(finding: Finding, data: AgencyData, anchors: Mapping[str, str], used: set[str]) -> FindingView:
+    subject, tz = finding.subject, data.tz
+    aged = data.aged.get(finding.id)
     return FindingView(
         id=finding.id,
         anchor=_anchor(finding, used),
@@ -687,6 +810,50 @@ def _finding(finding: Finding, tz: tzinfo, anchors: Mapping[str, str], used: set
         object=visible(finding.object),
         evidence=localised(finding.evidence, tz),
         seen_at=finding.observed_at.astimezone(tz) if finding.observed_at else None,
+        first_seen=aged.life.first_seen.astimezone(tz).date() if aged else None,
+        due=aged.due.astimezone(tz).date() if aged and aged.due else None,
+        is_overdue=aged is not None and aged.is_overdue,
+        is_waived=aged is not None and aged.life.waiver != "",
+    )
+
+
+def _overdue(data: AgencyData, anchors: Collection[str]) -> OverdueView:
+    late = [(one.life, one.due) for one in data.aged.values() if one.due is not None and one.is_overdue]
+    late.sort(key=lambda one: (-one[0].severity, one[1], one[0].finding))
+    longest = (
+        LateView(
+            id=life.finding,
+            has_anchor=life.finding in anchors,
+            host=visible(life.subject.id),
+            port=f"{life.subject.transport}/{life.subject.port}" if life.subject.port else "",
+            check=visible(life.check),
+            severity=life.severity,
+            due=due.astimezone(data.tz).date(),
+        )
+        for life, due in late[:MOST_LATE]
+    )
+    return OverdueView(len(late), tuple(longest))
+
+
+def _waivers(data: AgencyData) -> tuple[WaiverView, ...]:
+    """Those that end first come first."""
+    covered = Counter(one.life.waiver for one in data.aged.values() if one.life.waiver)
+    views = (_waiver(data.waivers.get(key), count) for key, count in sorted(covered.items()))
+    return tuple(sorted(views, key=lambda view: view.expires or date.max))
+
+
+def _waiver(waiver: Waiver | None, findings: int) -> WaiverView:
+    if waiver is None:
+        return WaiverView("", "", "", "", "", None, findings)
+    patterns = (waiver.agency, waiver.role, waiver.check, waiver.object)
+    return WaiverView(
+        what=visible(waiver.finding or ", ".join(filter(None, patterns))),
+        reason=visible(waiver.reason, limit=MOST_REASON),
+        owner=visible(waiver.owner),
+        approver=visible(waiver.approver),
+        approved_by=waiver.approved_by,
+        expires=waiver.expires,
+        findings=findings,
     )
 
 
@@ -911,7 +1078,12 @@ def _tiers(rows: Sequence[AgencyRow], data: FleetData) -> tuple[TierRow, ...]:
     return tuple(
         TierRow(
             tier=visible(tier),
-            score=_score(data.tiers[tier], data.baseline, open_criticals=data.tiers[tier].critical),
+            score=_score(
+                data.tiers[tier],
+                data.baseline,
+                data.adjusted.tiers.get(tier) if data.adjusted else None,
+                open_criticals=data.tiers[tier].critical,
+            ),
             meeting=sum(row.score.meets for row in of_tier),
             assessed=sum(row.score.range is not None for row in of_tier),
             agencies=len(of_tier),

@@ -1,5 +1,6 @@
 """The words for outcomes, severities, reasons, domains and tiers, for leaders as much as for engineers."""
 
+from secscan.history import State
 from secscan.language import _, mark
 from secscan.model import Outcome, Reason, Severity
 from secscan.report.text import visible
@@ -18,6 +19,13 @@ _OUTCOMES = {
     Outcome.UNKNOWN: mark("unknown"),
     Outcome.NOT_APPLICABLE: mark("not applicable"),
     Outcome.ERROR: mark("error"),
+}
+
+_STATES = {
+    State.OPEN: mark("open"),
+    State.UNVERIFIED: mark("not verified"),
+    State.RESOLVED: mark("fixed"),
+    State.RETIRED: mark("gone"),
 }
 
 # Reason -> what happened, and what that means or what to do about it.
@@ -153,6 +161,10 @@ _GRADES = {
 
 def severity_word(severity: Severity) -> str:
     return _(_SEVERITIES[severity])
+
+
+def state_word(state: State) -> str:
+    return _(_STATES[state])
 
 
 def outcome_word(outcome: Outcome) -> str:

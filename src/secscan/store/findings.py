@@ -209,6 +209,26 @@ def read_finding(connection: Connection, id: str) -> Finding | None:
     return _Reading(connection, judged, [row]).finding(row)
 
 
+def read_last_failures(connection: Connection, ids: Iterable[str]) -> dict[str, Finding]:
+    """What each of these findings looked like in the newest judgement that saw it fail, by id."""
+    f, s = tables.finding, tables.finding_state
+    found: dict[str, Finding] = {}
+    for some in chunks(sorted(ids)):
+        last = (
+            select(s.c.finding, func.max(s.c.since).label("since"))
+            .join_from(f, s, s.c.finding == f.c.id)
+            .where(f.c.name.in_(some), s.c.outcome == Outcome.FAIL.value)
+            .group_by(s.c.finding)
+            .subquery()
+        )
+        newest = _findings().join(last, and_(last.c.finding == s.c.finding, last.c.since == s.c.since))
+        rows = connection.execute(newest).all()
+        texts = phrase_texts(connection, {id for row in rows for id in (row.check, row.template)})
+        for finding in (_finding(row, texts, row.observed_at) for row in rows):
+            found[finding.id] = finding
+    return found
+
+
 def _findings() -> Select[Any]:
     h, f, s = tables.host, tables.finding, tables.finding_state
     return (
@@ -245,29 +265,32 @@ class _Reading:
         self._newest_look = lru_cache(maxsize=None)(self._find_newest_look)
 
     def finding(self, row: Sequence[Any]) -> Finding:
-        host, subject, check, object, outcome, severity, reason, template, values, addresses, at, since, _ = (
-            row
-        )
+        host, subject, *_said, addresses, at, since, _until = row
         if since != self._judgement and at is not None:
             look = self._newest_look(host, subject, addresses)
             at = at if look is None else max(at, look)
-        return Finding(
-            subject=_subject(subject),
-            check=self._texts[check],
-            object=object,
-            outcome=OUTCOMES[outcome],
-            severity=SEVERITIES[severity],
-            evidence=Text(self._texts[template], from_json_text(values)),
-            reason=None if reason is None else Reason(reason),
-            observed_at=at,
-            addresses=_addresses(addresses),
-        )
+        return _finding(row, self._texts, at)
 
     def _find_newest_look(self, host: str, subject: str, addresses: str) -> datetime | None:
         """When everything the finding is about had been looked at again, which changed nothing else about it."""
         looked_at = self._looked_at.get(host, {})
         targets = _targets(_subject(subject), _addresses(addresses))
         return min((looked_at[target] for target in targets if target in looked_at), default=None)
+
+
+def _finding(row: Sequence[Any], texts: Mapping[int, str], at: datetime | None) -> Finding:
+    _host, subject, check, object, outcome, severity, reason, template, values, addresses, *_when = row
+    return Finding(
+        subject=_subject(subject),
+        check=texts[check],
+        object=object,
+        outcome=OUTCOMES[outcome],
+        severity=SEVERITIES[severity],
+        evidence=Text(texts[template], from_json_text(values)),
+        reason=None if reason is None else Reason(reason),
+        observed_at=at,
+        addresses=_addresses(addresses),
+    )
 
 
 OUTCOMES = {outcome.value: outcome for outcome in Outcome}

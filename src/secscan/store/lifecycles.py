@@ -119,6 +119,21 @@ def read_lives(connection: Connection, hosts: Sequence[str] | None) -> dict[str,
     return lives
 
 
+def read_lives_after(
+    connection: Connection, judged: Row[Any], hosts: Sequence[str] | None
+) -> dict[str, Lifecycle]:
+    """As ``read_lives``, as they stood after a judgement. Of what is open by now, ``last_seen`` is at most its time."""
+    f, h = tables.finding, tables.host
+    numbers = select(f.c.id).join_from(f, tables.lifecycle, tables.lifecycle.c.finding == f.c.id)
+    lives: dict[str, Lifecycle] = {}
+    for some in [None] if hosts is None else chunks(hosts):
+        of_some = numbers if some is None else numbers.join(h, f.c.host == h.c.id).where(h.c.name.in_(some))
+        ids = [id for (id,) in connection.execute(of_some)]
+        (then,) = read_lives_then(connection, [judged.id], ids)
+        lives |= then
+    return {id: replace(life, last_seen=min(life.last_seen, judged.at)) for id, life in lives.items()}
+
+
 def read_lives_then(
     connection: Connection, judgements: Sequence[int], findings: Sequence[int]
 ) -> list[dict[str, Lifecycle]]:

@@ -111,7 +111,7 @@ def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
         return {"hosts": hosts[kind], "agencies": agencies, "tiers": tiers, "whole": whole}
 
     adjusted = Adjusted(**of(ADJUSTED)) if ADJUSTED + "whole" in groups else None
-    return Scores(stamp=_stamp(judged), adjusted=adjusted, **of(""))
+    return Scores(stamp=stamp_of(judged), adjusted=adjusted, **of(""))
 
 
 def hosts_of_agency(connection: Connection, judged: Row[Any], agency: str) -> list[str]:
@@ -131,7 +131,14 @@ def hosts_of_agency(connection: Connection, judged: Row[Any], agency: str) -> li
     return sorted(row.members)
 
 
-def _stamp(judged: Row[Any]) -> Stamp:
+def hosts_of_agencies(connection: Connection, judged: Row[Any]) -> dict[str, str]:
+    """Host -> agency, of every agency that was judged."""
+    s = tables.score
+    agencies = select(s.c.subject, s.c.members).where(s.c.level == "agency", holds(s, judged.id))
+    return {host: agency for agency, members in connection.execute(agencies) for host in members}
+
+
+def stamp_of(judged: Row[Any]) -> Stamp:
     return Stamp(
         run=judged.run,
         at=judged.at,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
 from secscan.history.difference import Moment
-from secscan.model import Evidence, Finding, Judgement, Misjudged, Outcome, Record
+from secscan.model import Evidence, Finding, Judgement, Misjudged, Outcome, Record, Stamp
 from secscan.store import (
     chain,
     checking,
@@ -29,7 +29,7 @@ from secscan.store.database import Database
 from secscan.store.findings import FindingFilter
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
-from secscan.store.scores import Scores, hosts_of_agency, read_scores
+from secscan.store.scores import Scores, hosts_of_agencies, hosts_of_agency, read_scores, stamp_of
 
 
 class Store:
@@ -208,10 +208,20 @@ class Store:
         with self._database.reading() as connection:
             return findings.read_finding(connection, id)
 
-    def lifecycles(self, hosts: Sequence[str] | None = None) -> dict[str, Lifecycle]:
-        """The lives of the findings of these hosts, or of all, by finding id."""
+    def last_failures(self, ids: Collection[str]) -> dict[str, Finding]:
+        """What each of these findings looked like when a judgement last saw it fail, by id."""
         with self._database.reading() as connection:
-            return lifecycles.read_lives(connection, hosts)
+            return findings.read_last_failures(connection, ids)
+
+    def lifecycles(
+        self, hosts: Sequence[str] | None = None, *, run: int | None = None
+    ) -> dict[str, Lifecycle]:
+        """The lives of the findings of these hosts, or of all, by finding id: as they stand now, or as they stood
+        after a run's newest judgement."""
+        with self._database.reading() as connection:
+            if run is None or run == runs.newest_judged(connection):
+                return lifecycles.read_lives(connection, hosts)
+            return lifecycles.read_lives_after(connection, _judged(connection, run), hosts)
 
     def moments(
         self, before: int, after: int, *, hosts: Collection[str] | None = None
@@ -230,6 +240,16 @@ class Store:
         """The agency's own hosts when it was judged. Raises StoreError on an agency that was not."""
         with self._database.reading() as connection:
             return hosts_of_agency(connection, _judged(connection, run), agency)
+
+    def owners(self, run: int | None = None) -> dict[str, str]:
+        """Host -> the agency it was of when the run was judged; by default the newest finished and judged one."""
+        with self._database.reading() as connection:
+            return hosts_of_agencies(connection, _judged(connection, run))
+
+    def stamp(self, run: int | None = None) -> Stamp:
+        """What a run's newest judgement was made with; by default that of the newest finished and judged run."""
+        with self._database.reading() as connection:
+            return stamp_of(_judged(connection, run))
 
     def accepted(self) -> dict[tuple[str, str], str]:
         """What each failure looked like when a waiver first covered it, by the waiver's key and the finding."""

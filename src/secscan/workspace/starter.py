@@ -19,6 +19,7 @@ def write_new(folder: Path, *, today: date) -> Workspace:
         place.settings: _SETTINGS,
         place.scope: _SCOPE.replace("EXPIRES", (today + timedelta(days=365)).isoformat()),
         place.inventory / "example.toml": _AGENCY,
+        place.waivers: _WAIVERS.replace("EXPIRES", (today + timedelta(days=90)).isoformat()),
         place.folder / ".gitignore": _GITIGNORE,
     }
     # What lies there would be believed: findings, advisories, and the keys of hosts.
@@ -261,4 +262,24 @@ _GITIGNORE = """\
 secscan.db*
 feeds.db*
 probes.jsonl
+"""
+
+_WAIVERS = """\
+# Failures that are left as they are for a while, by whose leave and until when: one table for each. What is waived
+# stays in the inherent score, and is left out of the adjusted one. `secscan waive` adds to this file; what has
+# become of each is told by: secscan waivers
+
+#[[waiver]]
+# The id of a finding, from `secscan findings`; or patterns such as "tls.*" for those that are meant: agency, role,
+# check, object. All that are given have to fit.
+#agency = "example"
+#check = "tls.old-versions"
+#reason = "The printers speak nothing newer; they are replaced in spring."
+# Who sees to it, and who gave leave: another person.
+#owner = "Name of the owner"
+#approver = "Name of the approver"
+# The last day it holds, at most 365 days ahead; from then on the finding is open again.
+#expires = EXPIRES
+# "central" lifts the cap of a critical failure too.
+#approved_by = "agency"
 """

@@ -1,0 +1,103 @@
+"""Findings of a judgement with their lives and deadlines, of some agencies or hosts alone: read, not judged anew."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from secscan.baseline import Baseline, load_baseline
+from secscan.check import Check
+from secscan.cli.parts import find_all_checks
+from secscan.history import Aged, Lifecycle, State, aged
+from secscan.inventory import inventory_from_documents
+from secscan.model import Finding, Inventory, Outcome, Stamp
+from secscan.workspace import Workspace
+
+if TYPE_CHECKING:
+    from secscan.store import Store
+
+#: What a finding that is named no more came to: a complete evaluation that names it not passes it.
+NAMED_NO_MORE = {
+    State.UNVERIFIED: Outcome.UNKNOWN,
+    State.RESOLVED: Outcome.PASS,
+    State.RETIRED: Outcome.NOT_APPLICABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Findings, what time has made of them by the judgement's instant, and what it takes to show them.
+
+    ``named_no_more`` are those that failed once and that the judgement does not name: as they looked when they last
+    failed, with the outcome that their state stands for.
+    """
+
+    stamp: Stamp
+    findings: tuple[Finding, ...]
+    named_no_more: tuple[Finding, ...]
+    aged: Mapping[str, Aged]
+    owners: Mapping[str, str]
+    checks: Mapping[str, Check]
+
+
+def list_findings(
+    store: "Store",
+    place: Workspace,
+    run: int,
+    *,
+    hosts: Sequence[str],
+    owners: Mapping[str, str],
+    outcomes: Collection[Outcome] | None = None,
+    with_unnamed: bool = False,
+) -> Listing:
+    """The findings of ``hosts`` in a run's newest judgement; ``owners`` says which agencies these are of."""
+    stamp = store.stamp(run)
+    checks = find_all_checks(None, place)
+    baseline = load_baseline(stamp.baseline, checks, folder=place.profiles)
+    wanted = set(hosts)
+    agencies = {owners[host] for host in hosts}
+    documents = store.inventory_of(run)
+    inventory = inventory_from_documents([documents[id] for id in sorted(agencies)])
+    findings = tuple(store.findings(run, hosts=wanted, outcomes=outcomes))
+    lives = store.lifecycles(sorted(wanted), run=run)
+    unseen = [id for id, life in lives.items() if life.state is State.UNVERIFIED]
+    gone: tuple[Finding, ...] = ()
+    if with_unnamed:
+        named = {finding.id for finding in (store.findings(run, hosts=wanted) if outcomes else findings)}
+        left = {id for id, life in lives.items() if id not in named and life.state in NAMED_NO_MORE}
+        last = store.last_failures(left | set(unseen))
+        gone = tuple(
+            replace(last[id], outcome=NAMED_NO_MORE[lives[id].state]) for id in sorted(left & last.keys())
+        )
+    else:
+        last = store.last_failures(unseen)
+    failures = {f.id: f for f in findings if f.outcome is Outcome.FAIL} | last
+    return Listing(
+        stamp,
+        findings,
+        gone,
+        ages(lives, failures.values(), baseline, inventory, owners, stamp),
+        owners,
+        checks,
+    )
+
+
+def ages(
+    lives: Mapping[str, Lifecycle],
+    failures: Iterable[Finding],
+    baseline: Baseline,
+    inventory: Inventory,
+    owners: Mapping[str, str],
+    stamp: Stamp,
+) -> dict[str, Aged]:
+    """What time has made of findings by the judgement's instant. ``failures``: as each was last seen failing."""
+    said = {finding.id: finding.evidence.values for finding in failures}
+
+    def time_to_fix(life: Lifecycle) -> timedelta | None:
+        host = inventory.hosts.get(life.subject.host or "")
+        held_to = baseline
+        if host is not None and host.id in owners:
+            held_to = baseline.for_host(host, inventory.agencies[owners[host.id]].tier)
+        return held_to.time_to_fix(life.check, life.severity)
+
+    return {id: aged(life, time_to_fix, stamp.at, said.get(id, {})) for id, life in lives.items()}
