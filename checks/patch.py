@@ -67,6 +67,9 @@ ROLLING = frozenset({"arch", "opensuse-tumbleweed"})
 #: Whose repositories bring no advisories, so that their package managers know of no update that it is for security.
 WITHOUT_ERRATA = frozenset({"centos"})
 
+#: Distributions that have no suite of their own for security, and whose repositories are told apart by nothing.
+ORDINARY = frozenset({"amzn", "arch", "fedora", "manjaro"})
+
 # --- Limits -------------------------------------------------------------------------------------------
 
 
@@ -664,7 +667,7 @@ def security_repository(
     fitting = [r for r in security if not _is_of_another_release(r, release)]
     if not repositories:
         yield failed("No package repository is configured; one that brings security updates is expected.")
-    elif release.id in SEPARATE_SECURITY and release.version:
+    elif release.id.lower() in SEPARATE_SECURITY and not _is_unstable(release):
         if fitting:
             yield passed("Security updates come from {repository}.", repository=short(_place(fitting[0])))
         elif security:
@@ -682,7 +685,6 @@ def security_repository(
                 repositories=listed(_place(r) for r in repositories),
             )
     elif _has_own(release, repositories):
-        # Also Debian's unstable, which has no version: its security updates come with all others.
         yield passed(
             "{system} gets security updates from its ordinary repositories: {repositories}.",
             system=called(release),
@@ -702,7 +704,7 @@ def _is_of_another_release(repository: Repository, release: Release) -> bool:
     """Debian's and Ubuntu's suites bear the code name: ``bullseye-security`` on bookworm brings nothing of use."""
     named_after = re.split(r"[-/]", repository.suite)[0]
     return (
-        release.id in ("debian", "ubuntu")
+        release.id.lower() in ("debian", "ubuntu")
         and bool(release.codename and named_after)
         and named_after != release.codename
         and named_after not in ("stable", "oldstable", "oldoldstable")
@@ -719,11 +721,17 @@ _OWN = {
 
 
 def _has_own(release: Release, repositories: Iterable[Repository]) -> bool:
-    """Whether one of them is the distribution's; of distributions whose repositories are not known, any may be."""
-    mark = _OWN.get(release.id)
-    return mark is None or any(
-        re.search(mark, text, re.IGNORECASE) for r in repositories for text in (r.suite, r.address)
-    )
+    """Whether one of them is the distribution's; of a distribution that is not known here, nobody can tell."""
+    id = release.id.lower()
+    mark = _OWN.get(id)
+    if mark is None:
+        return id in ORDINARY or id.startswith(("opensuse", "sle")) or _is_unstable(release)
+    return any(re.search(mark, text, re.IGNORECASE) for r in repositories for text in (r.suite, r.address))
+
+
+def _is_unstable(release: Release) -> bool:
+    """Debian's unstable has no version; its security updates come with all others."""
+    return release.id.lower() == "debian" and not release.version and release.codename.lower() in ("", "sid")
 
 
 @check("patch.automatic-updates", severity=Severity.LOW)
@@ -785,7 +793,11 @@ def running_kernel(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     running = seen.facts.kernel
     installed = [kernel for kernel in known(seen.facts.kernels) if not is_rescue(kernel.release)]
     if not installed:
-        yield not_applicable("No kernel is installed: it runs that of its host.")
+        yield unknown(
+            Reason.NOT_COLLECTED,
+            "No kernel is installed: what runs, {running}, is that of a container's host, or comes from elsewhere.",
+            running=short(running),
+        )
         return
     itself = next((kernel for kernel in installed if kernel.release == running), None)
     if itself is not None and not itself.package:

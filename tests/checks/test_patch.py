@@ -1118,8 +1118,21 @@ IN_FORCE = [
         UNKNOWN,
         reason=Reason.CONTRADICTORY,
     ),
-    Case(RUNS, "in a container", [runs("6.1.0-22-amd64")], NOT_APPLICABLE),
-    Case(RUNS, "only a rescue image", [runs("6.1.0-22-amd64", "0-rescue-0123")], NOT_APPLICABLE),
+    Case(
+        RUNS,
+        "in a container",
+        [runs("6.1.0-22-amd64")],
+        UNKNOWN,
+        "or comes from elsewhere",
+        reason=Reason.NOT_COLLECTED,
+    ),
+    Case(
+        RUNS,
+        "only a rescue image",
+        [runs("6.1.0-22-amd64", "0-rescue-0123")],
+        UNKNOWN,
+        reason=Reason.NOT_COLLECTED,
+    ),
     Case(RUNS, "unread", [linux(kernels=UNREAD)], UNKNOWN, reason=Reason.UNREADABLE),
     Case(RUNS, "Windows", [windows()], NOT_APPLICABLE, "Windows has one kernel"),
     Case(PROGRAMS, "none", [], PASS),
@@ -1582,3 +1595,27 @@ def test_apt_is_told_what_to_update_by_the_source(source: str, pattern: str) -> 
 def test_other_package_managers_are_told_the_packages_there_are() -> None:
     missing = update("glibc", binaries=("glibc", "glibc-common"))
     assert fix_of(missing, "dnf upgrade") == "dnf upgrade glibc glibc-common"
+
+
+def _sources(*repositories: Repository) -> UpdateFacts:
+    return UpdateFacts(repositories=repositories)
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        (Release(id="Debian", version="12", codename="bookworm"), FAIL),
+        (Release(id="debian", codename="bookworm"), FAIL),
+        (Release(id="debian", codename="sid"), PASS),
+        (Release(id="arch"), PASS),
+        (Release(id="acmeos", version="1"), UNKNOWN),
+        (Release(id="raspbian", version="12"), UNKNOWN),
+    ],
+    ids=lambda value: f"{value.id} {value.codename}" if isinstance(value, Release) else "",
+)
+def test_a_host_does_no_better_by_another_name(release: Release, expected: Outcome) -> None:
+    plain = Repository(address="http://mirror.example/debian", suite="bookworm", security=False)
+    case = Case(SOURCES, "", [linux(release=release), _sources(plain)], expected)
+    said = verdicts(case)
+    assert not isinstance(said, NotSeen)
+    assert [verdict.outcome for verdict in said] == [expected]

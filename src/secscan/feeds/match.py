@@ -144,6 +144,9 @@ def compare(packages: PackageFacts, kernel: str, index: ReleaseIndex) -> Compari
     used = in_use(packages.packages, kernel, index.scheme)
     lacks = index.lacks
     for package in used.counting:
+        if package.module and ".module" not in package.version:
+            # Modular builds say so in their release; a label on anything else keeps it from being compared.
+            undecided.add(package.name)
         answer = lacks(package)
         if not answer:
             continue
@@ -308,12 +311,15 @@ def _dpkg_group(package: Package) -> object:
 
 
 def _rpm_group(packages: Sequence[Package]) -> Callable[[Package], object]:
-    """Any name that is installed in several versions: those that dnf and zypper only ever add."""
+    """Kernels, of which dnf and zypper only ever add versions (installonlypkgs in dnf.conf(5)).
+
+    Another name that is there in several versions is a transaction that broke off, and each of them counts.
+    """
     seen: set[tuple[str, str]] = set()
     several: set[tuple[str, str]] = set()
     for package in packages:
         key = package.name, package.architecture
-        if key in seen:
+        if key in seen and package.name.startswith("kernel"):
             several.add(key)
         seen.add(key)
     if not several:

@@ -179,7 +179,9 @@ def _by_sweep(
         codename = "" if isinstance(system.release, Gap) else system.release.codename
         return Coverage(as_of, other_sources(repositories, codename))
     others = {
-        r.suite or r.address for r in repositories if not is_silent(r) and not is_own(r, ecosystem, version)
+        r.suite or r.address
+        for r in repositories
+        if not is_silent(r, ecosystem, version) and not is_own(r, ecosystem, version)
     }
     return Coverage(as_of, tuple(sorted(others)))
 
@@ -193,7 +195,7 @@ def _by_repositories(
     needed: list[datetime] = []
     uncovered: set[str] = set()
     for repository in repositories:
-        if is_silent(repository):
+        if is_silent(repository, *key):
             continue
         dates = [as_of for name, as_of in known.items() if is_alike(repository, name, *key)]
         if dates:

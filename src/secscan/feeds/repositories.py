@@ -69,9 +69,17 @@ def is_alike(repository: Repository, name: str, ecosystem: str, version: str) ->
     return bool(words) and words == _words(name)
 
 
-def is_silent(repository: Repository) -> bool:
-    """Whether nothing installed needs advisories of it: sources, debugging, and what SUSE only ever shipped once."""
-    return bool(_words(repository.suite) & _SILENT) or repository.suite.lower().endswith("-pool")
+def is_silent(repository: Repository, ecosystem: str, version: str) -> bool:
+    """Whether nothing installed needs advisories of it: the sources and debugging twins of the distribution's own
+
+    repositories, and what SUSE only ever shipped once. That another maker's is called so says nothing.
+    """
+    if ecosystem == "sles" and repository.suite.lower().endswith("-pool"):
+        return True
+    twin = "-".join(sorted(_words(repository.suite) - _SILENT))
+    if not _words(repository.suite) & _SILENT or not twin:
+        return False
+    return is_own(Repository(address=repository.address, suite=twin), ecosystem, version)
 
 
 def other_sources(repositories: Iterable[Repository], codename: str) -> tuple[str, ...]:

@@ -640,3 +640,24 @@ def test_a_flood_of_cron_entries_is_not_kept() -> None:
 def test_a_hold_is_no_change_of_what_is_installed(lines: str, expected: int) -> None:
     """apt-mark writes dpkg's status as an installation does."""
     assert dpkg_changed(lines) == datetime.fromtimestamp(expected, UTC)
+
+
+#: The rpm database of Rocky, put beside Debian's, which is smaller.
+_DPKG = "ii \tbash\t5.2\tamd64\tbash\t5.2"
+
+
+@pytest.mark.parametrize(
+    ("os_release", "expected"),
+    [
+        ("ID=debian", "dpkg"),
+        ("ID=mine\nID_LIKE='ubuntu debian'", "dpkg"),
+        ('ID=rocky\nID_LIKE="rhel centos fedora"', "rpm"),
+        ("ID=mine", "rpm"),
+    ],
+)
+def test_the_distribution_says_which_package_manager_counts(os_release: str, expected: str) -> None:
+    assert facts(ROCKY, "packages", release=os_release, dpkg=_DPKG).manager == expected
+
+
+def test_packages_of_another_distributions_manager_are_no_answer() -> None:
+    assert facts(ROCKY, "packages", release="ID=debian").reason is Reason.CONTRADICTORY

@@ -23,7 +23,11 @@ _NEVRA_LOCK = re.compile(r"(?P<name>[^\s*]+?)-(?:(?:\d+|\*):)?[^\s-]+-[^\s-]+")
 
 
 def package_facts(reply: Reply) -> PackageFacts | Gap:
-    """Everything installed, or why that is not known. A host with two managers is the one's that has more."""
+    """Everything installed, or why that is not known.
+
+    Of two managers it is the distribution's own that says so: of any other, no advisory speaks. Where the distribution
+    is none that is known here, it is the one that has more.
+    """
     readers: dict[str, tuple[str, Callable[[str], tuple[Package, ...]]]] = {
         "dpkg": ("dpkg", dpkg_packages),
         "rpm": ("rpm", rpm_packages),
@@ -38,7 +42,11 @@ def package_facts(reply: Reply) -> PackageFacts | Gap:
     found = {manager: packages for manager, packages in read.items() if not isinstance(packages, Gap)}
     if not found:
         return next(gap for gap in read.values() if isinstance(gap, Gap))
-    manager = max(found, key=lambda m: len(found[m]))
+    own = _own_manager(reply)
+    if own is not None and own not in found:
+        other = " and ".join(sorted(found))
+        return Gap(Reason.CONTRADICTORY, f"packages of {other}, on a distribution that is made of {own}'s")
+    manager = own or max(found, key=lambda m: len(found[m]))
     gaps = [gap for gap in read.values() if isinstance(gap, Gap)]
     if not found[manager]:
         return gaps[0] if gaps else Gap(Reason.CONTRADICTORY, f"{manager} knows of no package at all")
@@ -48,6 +56,27 @@ def package_facts(reply: Reply) -> PackageFacts | Gap:
         held=_held(reply, manager),
         foreign=_foreign(reply, manager),
     )
+
+
+#: What distributions are made of, by the words of ID and ID_LIKE in os-release(5).
+_MADE_OF = {
+    **dict.fromkeys(("debian", "devuan", "ubuntu"), "dpkg"),
+    **dict.fromkeys(("amzn", "centos", "fedora", "opensuse", "rhel", "sles", "sled", "suse"), "rpm"),
+    **dict.fromkeys(("alpine",), "apk"),
+    **dict.fromkeys(("arch",), "pacman"),
+}
+
+
+def _own_manager(reply: Reply) -> str | None:
+    text = reply.output("release")
+    if isinstance(text, Gap):
+        return None
+    words = []
+    for key in ("ID", "ID_LIKE"):
+        for line in text.splitlines():
+            if line.startswith(f"{key}="):
+                words += line.partition("=")[2].strip().strip("\"'").lower().split()
+    return next((_MADE_OF[word] for word in words if word in _MADE_OF), None)
 
 
 # --- Databases --------------------------------------------------------------------------------------------

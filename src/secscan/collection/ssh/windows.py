@@ -20,7 +20,6 @@ from secscan.collection.ssh.reading import bounded
 from secscan.collection.ssh.reply import KINDS
 from secscan.collection.ssh.system import Clock, clock_offset
 from secscan.facts import (
-    Absent,
     BackupFacts,
     Facts,
     Gap,
@@ -42,7 +41,10 @@ WINDOWS_COMMAND = "powershell.exe -NoProfile -NonInteractive -EncodedCommand " +
 _SECTION = "windows"
 _NOT_READ = Gap(Reason.NOT_COLLECTED, "secscan does not read this on Windows yet")
 #: What is installed there besides belongs to no package manager, and Windows' own updates are counted as hotfixes.
-_NO_PACKAGES = Absent(heard="Windows has no package manager; its own updates are judged by themselves")
+_NO_PACKAGES = Gap(
+    Reason.NOT_COLLECTED,
+    "nothing that can be imported says which updates Windows lacks; only what it says itself is judged",
+)
 _HOTFIX = re.compile(r"KB[0-9]{4,9}")
 #: Windows.UpdateServices: 4 downloads and installs by itself (AUOptions); 2 and 3 only say that there is something.
 _INSTALLS = 4
@@ -69,8 +71,8 @@ def windows_script() -> str:
 
 def windows_facts(
     run: WindowsRun, output: bytes, status: int | None, clock: Clock | None
-) -> Mapping[str, Facts | Absent | Gap]:
-    """Facts of kinds system, updates and backups; packages are absent; of the others, why there are none."""
+) -> Mapping[str, Facts | Gap]:
+    """Facts of kinds system, updates and backups; of the others, why there are none."""
     reply = read_reply(output, run.nonce)
     if isinstance(reply, Gap):
         missing = status in (1, 127) and b"powershell" in output.lower()
@@ -79,7 +81,7 @@ def windows_facts(
     said = _said(reply)
     if isinstance(said, Gap):
         return dict.fromkeys(KINDS, said)
-    facts: dict[str, Facts | Absent | Gap] = dict.fromkeys(KINDS, _NOT_READ)
+    facts: dict[str, Facts | Gap] = dict.fromkeys(KINDS, _NOT_READ)
     facts[PackageFacts.kind] = _NO_PACKAGES
     facts[SystemFacts.kind] = _system(said, reply, clock)
     facts[UpdateFacts.kind] = _updates(said)
