@@ -507,6 +507,7 @@ STATES: tuple[State, ...] = (
                 untold=("append_only",),
             ),
         ),
+        # A timer starts it, and the newest snapshot is six hours old; two runs are no trend.
         expected_rung=2,
     ),
     State(
@@ -515,6 +516,7 @@ STATES: tuple[State, ...] = (
         (Expected("restic", DISK + "/restic", hours=240, runs=2),),
         made_from="restic good",
         why="the timer fires and its unit ends well; the snapshots are old all the same",
+        # The timer is there; the newest snapshot is ten days old, whatever the unit says of itself.
         expected_rung=1,
     ),
     State(
@@ -525,6 +527,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", DISK + "/restic", hours=240, attempt=False),),
         made_from="restic good",
         why="a timer that is enabled and fires, but whose unit fails",
+        # The timer fires, its unit fails, and the newest snapshot is ten days old.
         expected_rung=1,
     ),
     State(
@@ -532,6 +535,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         "echo x >/mnt/disk/restic/locks/$(printf %064d 1); touch -d '-9 days' /mnt/disk/restic/locks/*",
         (Expected("restic", DISK + "/restic", hours=6, locked=True),),
         made_from="restic good",
+        # The newest snapshot is six hours old; the lock will stop the next runs, and has a rule of its own.
         expected_rung=2,
     ),
     State(
@@ -540,6 +544,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", DISK + "/restic", untold=("runs",)),),
         made_from="restic good",
         why="old snapshots whose files are fresh",
+        # Times of snapshots are those of their files, and a copy made them all alike: recency can't be told.
         expected_rung=1,
     ),
     State(
@@ -548,6 +553,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("restic", "/data/restic", hours=6, device="overlay", path="/data/restic"),),
         made_from="restic good",
         why="what looks like another disk is a link to the one it came from",
+        # Made six hours ago by its timer; that it lies beside its original counts on the sixth rung.
         expected_rung=2,
     ),
     State(
@@ -558,6 +564,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         account=65534,
         unread=(DISK + "/restic", "/root/.cache/restic"),
         why="an encrypted repository that can't be listed; systemd still tells of the last unit",
+        # The unit that runs restic itself ended well six hours ago: restic's status 0 means a whole snapshot.
         expected_rung=2,
     ),
     State(
@@ -580,6 +587,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        # cron starts it, and its log tells of an archive made three hours ago.
         expected_rung=2,
     ),
     State(
@@ -588,6 +596,7 @@ unit restic-backup '/usr/bin/restic -r /mnt/disk/restic backup /data' exit-code 
         (Expected("borg", DISK + "/borg", encrypted=True, untold=("runs", "attempt")),),
         made_from="borg good",
         why="when a repository was written is no word on a backup",
+        # cron starts it; nothing tells when an archive was last made.
         expected_rung=1,
     ),
     State(
@@ -597,6 +606,7 @@ sed -i "s/^Time (end):.*/Time (end):   $ended/" /var/log/borg.log; mv /var/log/b
         (Expected("borg", DISK + "/borg", hours=216),),
         made_from="borg good",
         why="the log was rotated: the last run stands in the one before",
+        # cron starts it; the newest archive in the logs is nine days old.
         expected_rung=1,
     ),
     State(
@@ -604,6 +614,7 @@ sed -i "s/^Time (end):.*/Time (end):   $ended/" /var/log/borg.log; mv /var/log/b
         "mkdir /mnt/disk/borg/lock.exclusive; touch -d '-3 days' /mnt/disk/borg/lock.exclusive",
         (Expected("borg", DISK + "/borg", locked=True),),
         made_from="borg good",
+        # The newest archive is three hours old; the lock has a rule of its own.
         expected_rung=2,
     ),
     State(
@@ -617,6 +628,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         ),
         made_from="borg good",
         why="a key in the repository does not mean that it is encrypted",
+        # The first repository is still written every night; the two beside it, without archives, take nothing away.
         expected_rung=2,
     ),
     State(
@@ -625,6 +637,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         (Expected("borg", DISK + "/borg", untold=("runs",)),),
         made_from="borg good",
         why="times without a zone",
+        # cron starts it; the log's times have no zone, so that how old they are can't be told.
         expected_rung=1,
     ),
     State(
@@ -645,6 +658,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
                 started_by=("timer borgmatic.timer",),
             ),
         ),
+        # Its timer's unit ended well nine hours ago.
         expected_rung=2,
     ),
     State(
@@ -653,6 +667,7 @@ sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
 touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("borgmatic", DISK + "/matic", attempt=False, checked_hours=1680, untold=("runs",)),),
         made_from="borgmatic good",
+        # The timer is there; its last run failed, and nothing tells of one that did not.
         expected_rung=1,
     ),
     State(
@@ -675,6 +690,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        # cron starts it, and a daily snapshot was completed twenty hours ago.
         expected_rung=2,
     ),
     State(
@@ -683,6 +699,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("rsnapshot", DISK + "/snapshots", hours=288, runs=1),),
         made_from="rsnapshot good",
         why="the weekly level renames what is there and logs success",
+        # cron starts it; what ended well lately was a renaming, the last copy is twelve days old.
         expected_rung=1,
     ),
     State(
@@ -691,6 +708,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("rsnapshot", DISK + "/snapshots", hours=-1, attempt=False, locked=True),),
         made_from="rsnapshot good",
         why="the source was not there",
+        # cron starts it; the only run that is told of failed.
         expected_rung=1,
     ),
     State(
@@ -709,6 +727,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
+        # cron starts it, and an increment with a full set below it ended twelve hours ago.
         expected_rung=2,
     ),
     State(
@@ -717,6 +736,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("duplicity", DISK + "/dup", hours=96, runs=1),),
         made_from="duplicity good",
         why="fresh times of files; the last set broke off before its manifest",
+        # cron starts it; the last set that has a manifest is four days old.
         expected_rung=1,
     ),
     State(
@@ -725,6 +745,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         (Expected("duplicity", DISK + "/dup", hours=-1, runs=0),),
         made_from="duplicity good",
         why="increments that rest on nothing",
+        # cron starts it; nothing there can be restored.
         expected_rung=1,
     ),
     State(
@@ -743,6 +764,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 attempt=True,
             ),
         ),
+        # cron starts it, and a session ended five hours ago.
         expected_rung=2,
     ),
     State(
@@ -750,7 +772,8 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         "cp /mnt/disk/rdiff/rdiff-backup-data/current_mirror.* /mnt/disk/rdiff/rdiff-backup-data/current_mirror.2026-01-01T00:00:00Z.data",
         (Expected("rdiff-backup", DISK + "/rdiff", hours=5, attempt=False),),
         made_from="rdiff-backup good",
-        expected_rung=2,
+        # Of two mirror markers the newer is that of a session that did not end: rdiff-backup will take it back.
+        expected_rung=1,
     ),
     State(
         "copies good",
@@ -772,6 +795,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
                 "rclone", DISK + "/clone", hours=0, runs=1, encrypted=False, attempt=True, included=("/data",)
             ),
         ),
+        # cron starts both, and both logs tell of a copy that has just ended.
         expected_rung=2,
     ),
     State(
@@ -783,6 +807,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
             Expected("rclone", DISK + "/clone", hours=-1, attempt=False),
         ),
         made_from="copies good",
+        # cron starts both; neither log tells of a copy that ended well.
         expected_rung=1,
     ),
     State(
@@ -801,6 +826,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
             ),
         ),
         declared=(DISK + "/dumps/*.sql.gz",),
+        # cron starts it, and the newest whole dump is of a day ago, within the hours of grace.
         expected_rung=2,
     ),
     State(
@@ -810,6 +836,7 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="an empty dump with a fresh date",
+        # The empty dump does not count, and the whole one before it is of a day ago.
         expected_rung=2,
     ),
     State(
@@ -820,6 +847,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="one without its last line, one that gzip can't unpack",
+        # The broken dumps do not count, and the whole one before them is of a day ago.
         expected_rung=2,
     ),
     State(
@@ -829,6 +857,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*",),
         why="the newest file is the log",
+        # cron starts it; the newest dump is three days old, the log beside it is none.
         expected_rung=1,
     ),
     State(
@@ -838,6 +867,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="a symlink to the original as another disk",
+        # Made a day ago; where it lies counts on the sixth rung.
         expected_rung=2,
     ),
     State(
@@ -847,6 +877,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         why="backdated archives with fresh file times",
+        # The names say two days, the fresh times of the files are no word on when they were made.
         expected_rung=1,
     ),
     State(
@@ -857,7 +888,8 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
         declared=(DISK + "/dumps/*.sql.gz",),
         account=65534,
         unread=(DISK + "/dumps/*.sql.gz",),
-        expected_rung=0,
+        # The line of cron that makes the dumps can be read, the dumps can't.
+        expected_rung=1,
     ),
     State(
         "postgres good",
@@ -886,6 +918,7 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
                 attempt=True,
             ),
         ),
+        # cron starts both, and both have just ended.
         expected_rung=2,
     ),
     State(
@@ -898,6 +931,7 @@ sed -i "s/^end_time=.*/end_time=$(date -d '-8 days' '+%F %T')+00:00/" /mnt/disk/
             Expected("barman", "pgmain", hours=192),
         ),
         made_from="postgres good",
+        # cron starts both; both ended eight days ago by their own records.
         expected_rung=1,
     ),
     State(
@@ -912,6 +946,7 @@ sed -i 's/^status=.*/status=WAITING_FOR_WALS/' /mnt/disk/barman/pgmain/base/*/ba
         ),
         made_from="postgres good",
         why="broken pages; and no WAL that the copy needs",
+        # cron starts both; neither has a copy that can be relied on.
         expected_rung=1,
     ),
     State(
@@ -923,6 +958,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
             Expected("barman", "pgmain", untold=("runs", "attempt")),
         ),
         made_from="postgres good",
+        # cron starts both; their records can't be understood.
         expected_rung=1,
     ),
     State(
@@ -940,6 +976,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
             ),
         ),
         image=True,
+        # Two fresh snapshots that nothing starts: made by hand.
         expected_rung=0,
     ),
     State(
@@ -947,6 +984,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
         "btrfs subvolume snapshot /mnt/btrfs/data /mnt/btrfs/three >/dev/null",
         (Expected("btrfs", "/mnt/btrfs/data", append_only=False),),
         made_from="btrfs good",
+        # Snapshots that nothing starts: made by hand.
         expected_rung=0,
     ),
     State(
@@ -955,6 +993,7 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
         (Expected("restic", DISK + "/restic", hours=-72, runs=2),),
         made_from="restic good",
         why="clock skew: what is to come is told as it is, and judged by who knows the clock",
+        # A timer starts it; a snapshot from the day after tomorrow does not tell how old it is.
         expected_rung=1,
     ),
     State(
@@ -972,6 +1011,7 @@ touch -d '-5 days' /mnt/disk/clients/web*/config; touch -d '-4 hours' /mnt/disk/
         ),
         declared=(DISK + "/clients",),
         why="the inventory names the root; clients are named by their folders",
+        # It keeps what others send, and nothing makes a backup of itself.
         expected_rung=0,
     ),
 )
