@@ -187,14 +187,28 @@ def limits_of(baseline: "Baseline") -> Mapping[str, int]:
     return {kind: days for kind, days in by_kind.items() if days is not None}
 
 
+def limit_of(feed: "FeedStatus", limits: Mapping[str, int]) -> int | None:
+    """The most days that it may be old; None where no verdict goes by its age.
+
+    Of the package indexes that is what security suites have. A release itself is made once a point release, months
+    apart: it says only which packages are the distribution's own.
+    """
+    from secscan.feeds.formats.packages_index import is_security
+    from secscan.feeds.model import Kind
+
+    if feed.feed.kind is Kind.PACKAGES and not is_security(feed.feed.part):
+        return None
+    return limits.get(feed.feed.kind.value)
+
+
 def is_stale(feed: "FeedStatus", limits: Mapping[str, int]) -> bool:
     """Whether a rule of the baseline no longer goes by it."""
-    days = limits.get(feed.feed.kind.value)
+    days = limit_of(feed, limits)
     return days is not None and feed.age > timedelta(days=days)
 
 
 def _row(feed: "FeedStatus", limits: Mapping[str, int]) -> tuple[str, ...]:
-    most = limits.get(feed.feed.kind.value)
+    most = limit_of(feed, limits)
     dated = "" if feed.dated_by == "data" else _(" (the file's date)")
     return (
         str(feed.feed),
@@ -217,7 +231,7 @@ def _document(feed: "FeedStatus", limits: Mapping[str, int]) -> dict[str, Any]:
         "as_of": feed.as_of.isoformat(),
         "dated_by": feed.dated_by.value,
         "age_days": feed.age.days,
-        "most_days": limits.get(feed.feed.kind.value),
+        "most_days": limit_of(feed, limits),
         "stale": is_stale(feed, limits),
         "entries": feed.entries,
         "revisions": feed.revisions,
@@ -236,8 +250,9 @@ def _document(feed: "FeedStatus", limits: Mapping[str, int]) -> dict[str, Any]:
     type=_FILE,
     help="To sign with; make one: secscan feeds key FILE",
 )
+@click.option("--force", is_flag=True, help="Overwrite OUT where it is there already.")
 @options.workspace
-def bundle(target: Path, key: Path, workspace: str | None) -> None:
+def bundle(target: Path, key: Path, force: bool, workspace: str | None) -> None:
     """Write every feed, with its date, into one signed file for the walk across the air gap.
 
     On the other side: secscan feeds import OUT --key PUBKEY
@@ -246,7 +261,10 @@ def bundle(target: Path, key: Path, workspace: str | None) -> None:
 
     from secscan.cli.parts import workspace_around
     from secscan.feeds.bundle import load_private_key, write_bundle
+    from secscan.feeds.errors import FeedError
 
+    if target.exists() and not force:
+        raise FeedError(str(target), "", _("is there already; choose another name, or give --force"))
     database = _database(workspace_around(workspace))
     with _busy():
         made = write_bundle(database, target, load_private_key(key), datetime.now(UTC))

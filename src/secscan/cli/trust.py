@@ -1,7 +1,8 @@
 """secscan trust: shows the keys of hosts, and writes into known_hosts those that the operator vouches for."""
 
+import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from secscan.collection.ssh.known_hosts import PublicKey
     from secscan.credential import Credential, Jump
     from secscan.model import Host, Inventory
-    from secscan.scope import Gate
-    from secscan.workspace import Settings
+    from secscan.scope import Gate, Scope
+    from secscan.workspace import Settings, Workspace
 
 #: Seconds to look up a name.
 _LOOKUP = 10.0
+#: Hosts that are asked at once where no workspace says how many.
+_AT_ONCE = 8
 
 
 @click.command("trust")
@@ -32,6 +35,21 @@ _LOOKUP = 10.0
 @click.option("--all", "every", is_flag=True, help="Every host that names a credential.")
 @click.option("--replace", is_flag=True, help="Take the old keys out where a host shows others.")
 @click.option("--yes", "-y", is_flag=True, help="Write without asking: you have compared the fingerprints.")
+@click.option(
+    "--known-hosts",
+    "file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="For audits: write there, and take the HOSTs as they are named; no workspace is needed. Default where there"
+    " is no workspace: ~/.ssh/known_hosts.",
+)
+@click.option(
+    "--ssh-port",
+    "port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Where sshd listens; default: as the login or ~/.ssh/config has it, else 22.",
+)
 @options.workspace
 @click.pass_context
 def command(
@@ -40,41 +58,66 @@ def command(
     every: bool,
     replace: bool,
     yes: bool,
+    file: Path | None,
+    port: int | None,
     workspace: str | None,
 ) -> None:
     """Show the keys of hosts and, once you have said that they are right, trust them.
 
     HOST is the id, a name or an address of a host in the inventory, or the address of a jump host. Jump hosts on
-    the way are shown first. Nothing vouches for a key but you: compare the fingerprint with what the host says of
-    itself on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).
+    the way are shown first. With --known-hosts, or where there is no workspace, it is a name or an address, and
+    nothing but the HOSTs is asked. Nothing vouches for a key but you: compare the fingerprint with what the host says
+    of itself on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).
 
     Exit codes: 0 all is trusted, 2 something was not, 3 a host could not be asked.
     """
-    from datetime import UTC, datetime
-
-    from secscan.cli.parts import open_workspace
-    from secscan.scope import Gate, ProbeLog, require_current, utc_now
+    from secscan.cli.parts import workspace_around
+    from secscan.scope import Gate, ProbeLog
 
     if bool(names) is every:
         raise click.UsageError(_("Name the hosts to trust, or give --all."))
-    place = open_workspace(workspace)
-    settings, inventory = place.load_settings(), place.load_inventory()
-    scope = place.load_scope()
-    require_current(scope, utc_now(), path=place.scope)
-    wanted = (
-        _with_credentials(inventory, settings, datetime.now(UTC))
-        if every
-        else [_wanted(name, inventory, settings) for name in names]
-    )
+    if file is not None and workspace is not None:
+        raise click.UsageError(
+            _("--known-hosts is for hosts outside of a workspace; leave out -C, which has a file of its own.")
+        )
+    place = None if file is not None else workspace_around(workspace)
+    if place is None and every:
+        raise click.UsageError(_("--all is for the hosts of a workspace; name the HOSTs."))
+    asked = _by_name(names, file, port) if place is None else _by_inventory(place, names, port)
+    again = _Again(names, workspace, file, port, replace)
     unseen = refused = 0
-    with ProbeLog(place.probe_log) as log:
-        gate = Gate(scope, log)
+    with ProbeLog(asked.probe_log) as log:
+        gate = Gate(asked.scope, log)
         # A jump host is asked, and trusted, before the hosts behind it: the way to them leads through a login there.
-        for step in _in_steps(wanted):
-            looks = _look_at(step, gate, place.known_hosts, settings)
+        for step in _in_steps(asked.stops):
+            looks = _look_at(step, gate, asked)
             unseen += sum(look.unseen != "" for look in looks)
-            refused += _settle(looks, place.known_hosts, replace=replace, yes=yes)
+            refused += _settle(looks, asked.known_hosts, again, yes=yes)
     ctx.exit(USAGE if refused else COVERAGE if unseen else CLEAN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The command line that was given, to be given once more with a word of the operator's."""
+
+    names: tuple[str, ...]
+    workspace: str | None
+    file: Path | None
+    port: int | None
+    replace: bool
+
+    def said(self, *words: str, names: Sequence[str] = ()) -> str:
+        """What to paste into a shell: with ``words``, for these hosts (none: for those that were named)."""
+        line = ["secscan", "trust", *words]
+        if self.replace and "--replace" not in words:
+            line.append("--replace")
+        if self.workspace is not None:
+            line += ["-C", self.workspace]
+        if self.file is not None:
+            line += ["--known-hosts", str(self.file)]
+        if self.port is not None:
+            line += ["--ssh-port", str(self.port)]
+        return shlex.join([*line, *(names or self.names or ("--all",))])
 
 
 # --- Who is asked -----------------------------------------------------------------------------------------
@@ -94,6 +137,89 @@ class _Stop:
     way: tuple["Jump", ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whom to ask, within which scope, and where their keys go."""
+
+    stops: tuple[_Stop, ...]
+    scope: "Scope"
+    known_hosts: Path
+    probe_log: Path
+    credentials: Mapping[str, "Credential"]
+    at_once: int
+
+
+def _by_inventory(place: "Workspace", names: Sequence[str], port: int | None) -> _Asked:
+    """The hosts of a workspace that are named; where none is, all that name a credential."""
+    from datetime import UTC, datetime
+
+    from secscan.scope import require_current, utc_now
+
+    settings, inventory = place.load_settings(), place.load_inventory()
+    scope = place.load_scope()
+    require_current(scope, utc_now(), path=place.scope)
+    stops = (
+        [_wanted(name, inventory, settings, port) for name in names]
+        if names
+        else _with_credentials(inventory, settings, datetime.now(UTC))
+    )
+    return _Asked(
+        tuple(stops), scope, place.known_hosts, place.probe_log, settings.credentials, settings.ssh_at_once
+    )
+
+
+def _by_name(names: Sequence[str], file: Path | None, port: int | None) -> _Asked:
+    """Hosts as an audit names them. The scope is exactly their addresses, and what their names resolve to now."""
+    import contextlib
+
+    from secscan.cli.parts import probe_log
+    from secscan.scope import Refused, canonical_address, resolve_addresses, scope_of_addresses
+
+    stops = [_outside(name, port) for name in names]
+    addresses: list[str] = []
+    for stop in stops:
+        for destination in stop.destinations:
+            try:
+                addresses.append(canonical_address(destination))
+            except ValueError:
+                # A name that leads nowhere is left out here; the look says so.
+                with contextlib.suppress(Refused):
+                    addresses += resolve_addresses(destination, timeout=_LOOKUP)
+    if file is None:
+        file = Path.home() / ".ssh" / "known_hosts"
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+    return _Asked(tuple(stops), scope_of_addresses(addresses), file, probe_log(), {}, _AT_ONCE)
+
+
+def _outside(name: str, port: int | None) -> _Stop:
+    """A host of no inventory, where ~/.ssh/config says that it is: an audit looks there, too."""
+    from secscan.cli.hosts import canonical
+    from secscan.collection.ssh import HostOptions, read_options
+    from secscan.scope import canonical_address, canonical_name
+
+    home = Path.home()
+    config = home / ".ssh" / "config"
+    options = read_options(config, name, home=home) if config.exists() else HostOptions()
+    if options.jumps:
+        raise click.UsageError(
+            _(
+                "{host} is behind a jump host, as ~/.ssh/config has it; trust it from a workspace whose login names"
+                " the jump host, or log in to it once with ssh."
+            ).format(host=name)
+        )
+    place = canonical(options.host_name or name)
+    try:
+        canonical_address(place)
+        called: tuple[str, ...] = ()
+    except ValueError:
+        try:
+            called = (canonical_name(place),)
+        except ValueError:
+            message = _("{host!r} is neither an address nor a name; give the port with --ssh-port")
+            raise click.UsageError(message.format(host=name)) from None
+    return _Stop(name, (place,), called, port or options.port or 22, ())
+
+
 def _with_credentials(inventory: "Inventory", settings: "Settings", now: "datetime") -> list[_Stop]:
     today = {
         host.id: host
@@ -110,16 +236,41 @@ def _with_credentials(inventory: "Inventory", settings: "Settings", now: "dateti
     return [_stop(host, settings) for host in today.values()]
 
 
-def _wanted(name: str, inventory: "Inventory", settings: "Settings") -> _Stop:
+def _wanted(name: str, inventory: "Inventory", settings: "Settings", port: int | None) -> _Stop:
+    """The host or jump host of that name; ``port`` tells those that share an address apart."""
     from secscan.cli.hosts import canonical, find_host, require_host
 
-    host = find_host(name, inventory.hosts)
-    if host is None:
-        for stop in _jump_hosts(settings.credentials.values()):
-            if canonical(name) in stop.destinations:
-                return stop
+    jumps = [
+        stop
+        for stop in _jump_hosts(settings.credentials.values())
+        if canonical(name) in stop.destinations and port in (None, stop.port)
+    ]
+    if port is not None:
+        there = [host for host in inventory.hosts.values() if _is_called(host, name)]
+        logins = {host.id: settings.credentials.get(host.credential) for host in there}
+        fitting = [host for host in there if (login := logins[host.id]) is not None and login.port == port]
+        if fitting:
+            # One address and port is one sshd: whichever of its hosts is taken, the keys are the same.
+            return _stop(fitting[0], settings)
+        if jumps:
+            return jumps[0]
         host = require_host(name, inventory.hosts)
-    return _stop(host, settings)
+        stop = _stop(host, settings)
+        raise click.UsageError(
+            _("The login of {host} has the port {port}, not {given}; leave out --ssh-port.").format(
+                host=host.id, port=stop.port, given=port
+            )
+        )
+    found = find_host(name, inventory.hosts)
+    if found is None and jumps:
+        return jumps[0]
+    return _stop(found or require_host(name, inventory.hosts), settings)
+
+
+def _is_called(host: "Host", name: str) -> bool:
+    from secscan.cli.hosts import canonical
+
+    return host.id == name or canonical(name) in {canonical(word) for word in (*host.names, *host.addresses)}
 
 
 def _stop(host: "Host", settings: "Settings") -> _Stop:
@@ -178,13 +329,13 @@ class _Look:
     unseen: str
 
 
-def _look_at(stops: Sequence[_Stop], gate: "Gate", known_hosts: Path, settings: "Settings") -> list[_Look]:
+def _look_at(stops: Sequence[_Stop], gate: "Gate", asked: _Asked) -> list[_Look]:
     from secscan.collection.ssh import Road
 
     def look(stop: _Stop) -> _Look:
-        return _look(stop, gate, Road(stop.way, settings.credentials, known_hosts))
+        return _look(stop, gate, Road(stop.way, asked.credentials, asked.known_hosts))
 
-    with ThreadPoolExecutor(min(settings.ssh_at_once, len(stops))) as threads:
+    with ThreadPoolExecutor(min(asked.at_once, len(stops))) as threads:
         return list(threads.map(look, stops))
 
 
@@ -265,25 +416,26 @@ def _judge(look: _Look, known: "KnownHosts") -> _Judged:
     )
 
 
-def _settle(looks: Sequence[_Look], path: Path, *, replace: bool, yes: bool) -> int:
+def _settle(looks: Sequence[_Look], path: Path, again: _Again, *, yes: bool) -> int:
     """Shows what was seen, and writes what may be written. How many hosts are not trusted for want of a word."""
     from secscan.collection.ssh import parse_known_hosts
 
     text = _read(path)
     judged = [_judge(look, parse_known_hosts(text)) for look in looks]
     _show(judged)
-    changed = [j for j in judged if j.old and not replace]
+    changed = [j for j in judged if j.old and not again.replace]
     fresh = [j for j in judged if (j.new or j.old) and j not in changed]
     left = len(changed) + sum(bool(j.revoked) for j in judged)
     for j in changed:
         message = _(
             "{host} shows other keys than it had. Find out why before you trust it: it was set up anew, or somebody"
-            " is in between. If it is right: secscan trust --replace {host}"
+            " is in between. If it is right: {command}"
         )
-        click.echo(message.format(host=j.look.stop.title), err=True)
+        title = j.look.stop.title
+        click.echo(message.format(host=title, command=again.said("--replace", names=[title])), err=True)
     if not fresh:
         return left
-    if not _confirmed(fresh, yes=yes):
+    if not _confirmed(fresh, again, yes=yes):
         click.echo(_("Nothing was written."), err=True)
         return left + len(fresh)
     _write(path, text, fresh)
@@ -313,7 +465,7 @@ def _cells(key: "HostKey") -> tuple[str, str, str]:
     return f"{address}:{key.port}", key.key.type, key.key.fingerprint
 
 
-def _confirmed(fresh: Sequence[_Judged], *, yes: bool) -> bool:
+def _confirmed(fresh: Sequence[_Judged], again: _Again, *, yes: bool) -> bool:
     if yes:
         return True
     hosts = plural("{n} host", "{n} hosts", len(fresh))
@@ -321,8 +473,8 @@ def _confirmed(fresh: Sequence[_Judged], *, yes: bool) -> bool:
         click.echo(
             _(
                 "Keys of {hosts} wait to be trusted, and there is nobody to ask. Compare the fingerprints with those"
-                " of the hosts' consoles, then: secscan trust --yes"
-            ).format(hosts=hosts),
+                " of the hosts' consoles, then: {command}"
+            ).format(hosts=hosts, command=again.said("--yes")),
             err=True,
         )
         return False
