@@ -72,7 +72,8 @@ def login(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--password-env",
                 metavar="VARIABLE",
                 default="",
-                help="The environment variable that holds the password, or the passphrase of the --identity.",
+                help="The environment variable that holds the password, or the passphrase of the --identity. "
+                "A password is never sent to a jump host.",
             ),
             click.option(
                 "--jump",

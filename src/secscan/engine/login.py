@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from secscan.collection.ssh import HostOptions, read_options
@@ -70,7 +70,17 @@ def _jump(text: str, host: str, asked: Asked, found: dict[str, Credential]) -> J
     options = _options(asked, name)
     login = f"{host} by {text}"
     user = shape["user"] or options.user or asked.user
-    found[login] = _credential(login, user, int(shape["port"]) if shape["port"] else None, options, asked, ())
+    port = int(shape["port"]) if shape["port"] else None
+    key_file = asked.key_file or _first_there(options.identity_files)
+    if asked.password_env and key_file is None:
+        # The password is the host's: a jump host that is not what it seems would have it.
+        asked = replace(asked, password_env="")
+        if not asked.agent and _usual_key(asked) is None:
+            raise LoginError(
+                f"the jump host {text!r} needs a key or an SSH agent: the password of --password-env is sent to {host} "
+                "alone; name a key with --identity, or write credentials for both into secscan.toml"
+            )
+    found[login] = _credential(login, user, port, options, asked, ())
     return Jump(options.host_name or name, found[login].port, login)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from secscan.credential import Credential
 from secscan.engine.shard import Shard
 from secscan.facts import BUILT_IN, Facts, decode, encode
+from secscan.facts.kind import encodable
 from secscan.model import Host, Observation, Reason, Record, Unobserved, parse_target
 
 #: A longer line than this is no message of ours: facts are bounded far below it.
@@ -167,7 +168,7 @@ def to_wire(record: Record) -> WireRecord:
             kind=record.kind,
             at=record.observed_at,
             reason=record.reason,
-            detail=record.detail,
+            detail=encodable(record.detail),
         )
     return WireRecord(
         target=record.target.key,
@@ -176,7 +177,7 @@ def to_wire(record: Record) -> WireRecord:
         at=record.observed_at,
         version=getattr(type(record.facts), "version", 1),
         facts=msgspec.Raw(encode(record.facts)),
-        volatile=dict(record.volatile),
+        volatile={key: encodable(value) for key, value in record.volatile.items()},
     )
 
 

@@ -1,12 +1,15 @@
 """A worker process: reads shards from standard input, writes what it sees to standard output.
 
 Started as ``python -m secscan.engine.worker`` in a process group of its own. It ends, with nmap, sslyze and
-everything else it started, when its parent's pipe closes: so nothing outlives a coordinator, however that dies.
+everything else it started, when its parent's pipe closes: so nothing outlives a coordinator, however that dies, and
+whatever the worker is doing then (see warden.py).
 """
 
+import ctypes
 import os
 import queue
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -25,6 +28,7 @@ from secscan.engine.protocol import (
     Seen,
     Setup,
     ToWorker,
+    WireRecord,
     Work,
     line,
     read_to_worker,
@@ -33,12 +37,18 @@ from secscan.engine.protocol import (
 )
 from secscan.engine.shard import Collectors, Shard, absentees, collect_shard
 from secscan.facts.ports import port_ranges
-from secscan.model import Endpoint, Host, HostTarget, Reason
+from secscan.model import Endpoint, Host, HostTarget, Reason, Record, Unobserved
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
+
+#: Bytes of one record's facts: a host with 50,000 packages stays far below it.
+MOST_ENCODED = 16 * 1024 * 1024
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> None:
     answers = _claim_stdout()
+    _end_with_the_coordinator()
     inbox: queue.Queue[ToWorker] = queue.Queue()
     threading.Thread(target=_read_inbox, args=(sys.stdin.buffer, inbox), daemon=True).start()
     setup = inbox.get()
@@ -125,10 +135,39 @@ def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: Collec
 def _do(task: Work, setup: Setup, tls: Collector[Endpoint], gate: Gate, answers: BinaryIO) -> None:
     job = shard_of(task)
     for record in collect_shard(job, collectors(job, setup.settings, tls, setup.login), gate):
-        answers.write(line(Seen(shard=task.shard, record=to_wire(record))))
+        answers.write(line(Seen(shard=task.shard, record=on_the_wire(record))))
         answers.flush()
     answers.write(line(Done(shard=task.shard)))
     answers.flush()
+
+
+def on_the_wire(record: Record) -> WireRecord:
+    """The record as it is sent: of facts that are too long, or that can't be written down, why there are none.
+
+    What one host said is no reason for the others of its shard to lose their worker.
+    """
+    try:
+        wire = to_wire(record)
+        line(Seen(shard=0, record=wire))
+    except Exception as e:  # noqa: BLE001 - whatever it is, it is this one record's alone
+        why, detail = Reason.BUG, f"what was seen can't be written down: {type(e).__name__}"
+    else:
+        if len(bytes(wire.facts)) <= MOST_ENCODED:
+            return wire
+        why, detail = Reason.TARPIT, f"there is more of it than {MOST_ENCODED // 1024**2} MB"
+    return to_wire(Unobserved(record.target, record.collector, record.kind, record.observed_at, why, detail))
+
+
+def _end_with_the_coordinator() -> None:
+    """By two ways that need nothing of this process any more: a warden, and the kernel for the worker alone."""
+    # The warden must hold no end of the pipe with our answers: the coordinator sees by it that we are gone.
+    subprocess.Popen(
+        [sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py"))],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _claim_stdout() -> BinaryIO:

@@ -69,7 +69,25 @@ class Absent(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode(facts: "Facts | Absent") -> bytes:
     """Canonical JSON: sorted keys, no spaces, UTF-8. Equal facts give equal bytes."""
-    return msgspec.json.encode(facts, order="sorted")
+    try:
+        return msgspec.json.encode(facts, order="sorted")
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_all_encodable(msgspec.to_builtins(facts)), order="sorted")
+
+
+def encodable(text: str) -> str:
+    """The text with ``?`` for halves of surrogate pairs: JSON may name them, and UTF-8 can't."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _all_encodable(plain: Any) -> Any:
+    if isinstance(plain, str):
+        return encodable(plain)
+    if isinstance(plain, dict):
+        return {_all_encodable(key): _all_encodable(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_all_encodable(value) for value in plain]
+    return plain
 
 
 def digest(kind: str, version: int, encoded: bytes) -> bytes:

@@ -208,9 +208,9 @@ UBUNTU = {
     "apt-foreign": "apt 2.4.11 (amd64)\nListing...\nagent/now 1.0 amd64 [installed,local]",
     "automatic": "unit apt-daily-upgrade.timer enabled",
     "changed": "1775000000 /var/lib/dpkg/status",
-    "timers": "Id=backup.timer\nUnit=backup.service\nUnitFileState=enabled\nLastTriggerUSec=Sun 2026-05-31 02:00:01 UTC\n\n"
+    "timers": "Id=backup.timer\nUnit=backup.service\nUnitFileState=enabled\nLastTriggerUSec=Wed 2026-05-27 02:00:01 UTC\n\n"
     "Id=never.timer\nUnit=never.service\nUnitFileState=disabled\nLastTriggerUSec=n/a",
-    "services": "Id=backup.service\nResult=exit-code\nExecMainExitTimestamp=Sun 2026-05-31 02:10:00 UTC\nExecMainStatus=2\n"
+    "services": "Id=backup.service\nResult=exit-code\nExecMainExitTimestamp=Wed 2026-05-27 02:10:00 UTC\nExecMainStatus=2\n"
     "ExecStart={ path=/usr/bin/restic ; argv[]=/usr/bin/restic backup --password=hunter2 /srv ; ignore_errors=no ; "
     "start_time=[n/a] }\nActiveState=failed\n\nId=never.service\nResult=success\nExecMainExitTimestamp=\nExecMainStatus=0",
     "cron": "file /etc/crontab\nline SHELL=/bin/sh\nline 17 *\t* * *\troot    cd / && run-parts /etc/cron.hourly\n"

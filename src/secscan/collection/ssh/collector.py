@@ -1,5 +1,6 @@
 """The SSH collector: every host once, many at a time, one connection and one script each."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,13 +17,16 @@ from secscan.collection.ssh.windows import WINDOWS_COMMAND, WindowsRun, windows_
 from secscan.credential import Credential, Environment, Keyring
 from secscan.facts import Absent, AccessFacts, Facts, Gap, HostKey
 from secscan.model import Host, HostTarget, Observation, Reason, Record, Target, Unobserved
-from secscan.scope import Gate, Refused, utc_now
+from secscan.scope import Gate, Refused, ScopeError, utc_now
 
 #: Reasons that say something of one address only: the host's next one is tried.
 _TRY_THE_NEXT = frozenset({Reason.UNREACHABLE, Reason.REFUSED, Reason.TIMED_OUT, Reason.OUT_OF_SCOPE})
 
 #: Of a host's time, the part in which the script may begin readings.
 _SCRIPT_SHARE = 0.7
+
+#: Replies that are taken apart at the same time: each may hold 16 MB, and more in facts until they are judged too many.
+_PARSED_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class SshCollector:
         self._declared = declared
         self._environment = environment
         self._keyring = keyring
+        self._parsing = threading.BoundedSemaphore(_PARSED_AT_ONCE)
 
     def collect(self, targets: Sequence[Target], gate: Gate) -> Iterator[Record]:
         wanted = [target for target in targets if isinstance(target, HostTarget)]
@@ -98,6 +103,11 @@ class SshCollector:
                 # Nobody offers a key or a password before the other side has shown who it is.
                 seen[AccessFacts.kind] = AccessFacts(host_key=HostKey.TRUSTED)
             return [self._record(target, kind, seen[kind], {}) for kind in self.kinds]
+        except ScopeError:
+            raise
+        except Exception as e:  # noqa: BLE001 - a bug of ours over one host's reply is no other host's matter
+            gap = Gap(Reason.BUG, f"its reply made secscan fail: {type(e).__name__}")
+            return [self._record(target, kind, gap, {}) for kind in self.kinds]
         volatile = {"address": place, "server": connected_to}
         seen = {AccessFacts.kind: AccessFacts(host_key=HostKey.TRUSTED), **facts}
         return [self._record(target, kind, seen[kind], volatile) for kind in self.kinds]
@@ -155,13 +165,15 @@ class SshCollector:
         if "for_Windows" in connection.software:
             windows = WindowsRun.new()
             answer = connection.run(WINDOWS_COMMAND, windows.standard_input)
-            return windows_facts(windows, answer.output, answer.status, _clock(answer))
+            with self._parsing:
+                return windows_facts(windows, answer.output, answer.status, _clock(answer))
         run = Run.new(budget=budget, sudo=credential.sudo, declared=self._declared.get(host.id, ()))
         answer = connection.run(COMMAND, run.standard_input)
-        reply = run.read(answer.output, answer.status)
-        if isinstance(reply, Gap):
-            return dict.fromkeys(KINDS, reply)
-        return facts_of(reply, _clock(answer))
+        with self._parsing:
+            reply = run.read(answer.output, answer.status)
+            if isinstance(reply, Gap):
+                return dict.fromkeys(KINDS, reply)
+            return facts_of(reply, _clock(answer))
 
 
 def _clock(answer: Answer) -> Clock:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,19 @@ class Client:
                 Reason.NEEDS_CREDENTIALS,
                 f"the jump host {jump.address} names the credential {jump.credential!r}, which there is not",
             )
+        if (
+            not jump.credential
+            and (credential.password_env or credential.keyring)
+            and not credential.key_file
+        ):
+            if not credential.agent:
+                raise Failed(
+                    Reason.NEEDS_CREDENTIALS,
+                    f"the jump host {jump.address} has no credential of its own, and the host's password is not sent to "
+                    f"it; give the jump host one under jump in the credential {credential.name!r}",
+                )
+            # Its agent may do, and its password stays where it is.
+            login = replace(credential, password_env="", keyring="")
         try:
             addresses = self.gate.resolve(jump.address, timeout=_left(deadline))
         except Refused as e:

@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 
 from secscan.collection.ssh.framing import Reply, Section
-from secscan.collection.ssh.reading import UnparsedError, bounded, command, take
+from secscan.collection.ssh.reading import (
+    MOST,
+    UnparsedError,
+    blocks,
+    bounded,
+    command,
+    cut_lines,
+    lines,
+    not_ahead,
+    quoted,
+    take,
+    understood,
+    without_login,
+)
 from secscan.facts import (
     CronEntry,
     Gap,
@@ -20,18 +33,121 @@ from secscan.facts import (
 )
 from secscan.model import Reason
 
-#: More of a kind than this on one host is noise: what is past it is left out, and the reading is a gap.
-MOST = 5000
-
 _PROGRAM = re.compile(r'users:\(\("([^"]{1,64})"')
 _HEX_SOCKET = re.compile(
     r"(?P<table>tcp6?|udp6?) +\d+: (?P<address>[0-9A-F]{8}|[0-9A-F]{32}):(?P<port>[0-9A-F]{4}) .*"
 )
-_ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
-_SHORT = re.compile(r"(?P<schedule>@[a-z]+|(?:\S+[ \t]+){4}\S+)[ \t]+(?P<rest>.+)")
-_ENVIRONMENT = re.compile(r"[ \t]*[A-Za-z_\"'][A-Za-z0-9_\"']*[ \t]*=.*")
+_SHORT = re.compile(r"(?P<schedule>@[a-z]+|(?:\S++[ \t]++){4}\S++)[ \t]++(?P<rest>.+)")
+_ENVIRONMENT = re.compile(r"[ \t]*+[A-Za-z_\"'][A-Za-z0-9_\"']*+[ \t]*+=.*")
 _SYSTEM_CRONTAB = re.compile(r"/etc/crontab|/etc/cron\.d/.+")
 _NO_SYSTEMD = 3
+
+#: Options of mounts that are kept: what they allow, and how they keep what is written; never who logs in with what.
+_OPTIONS = frozenset(
+    {
+        *(
+            "rw",
+            "ro",
+            "relatime",
+            "noatime",
+            "strictatime",
+            "lazytime",
+            "nodiratime",
+            "nosuid",
+            "suid",
+            "nodev",
+        ),
+        *(
+            "dev",
+            "noexec",
+            "exec",
+            "sync",
+            "async",
+            "dirsync",
+            "mand",
+            "bind",
+            "rbind",
+            "nofail",
+            "noauto",
+            "auto",
+        ),
+        *(
+            "user",
+            "users",
+            "nouser",
+            "discard",
+            "nodiscard",
+            "barrier",
+            "nobarrier",
+            "errors",
+            "data",
+            "commit",
+        ),
+        *("subvol", "subvolid", "compress", "compress-force", "space_cache", "ssd", "nossd", "autodefrag"),
+        *("size", "nr_inodes", "nr_blocks", "mode", "uid", "gid", "fmask", "dmask", "umask", "codepage"),
+        *("iocharset", "shortname", "utf8", "hidepid", "inode64", "inode32", "attr2", "noquota", "usrquota"),
+        *(
+            "grpquota",
+            "prjquota",
+            "quota",
+            "acl",
+            "noacl",
+            "user_xattr",
+            "xattr",
+            "noxattr",
+            "stripe",
+            "logbufs",
+        ),
+        *(
+            "logbsize",
+            "sunit",
+            "swidth",
+            "vers",
+            "nfsvers",
+            "proto",
+            "rsize",
+            "wsize",
+            "namlen",
+            "hard",
+            "soft",
+        ),
+        *(
+            "timeo",
+            "retrans",
+            "sec",
+            "addr",
+            "clientaddr",
+            "local_lock",
+            "lock",
+            "nolock",
+            "port",
+            "mountport",
+        ),
+        *("username", "domain", "cache", "seal", "sign", "serverino", "mapposix", "mapchars", "file_mode"),
+        *("dir_mode", "forceuid", "forcegid", "noforceuid", "noforcegid", "persistenthandles", "allow_other"),
+        *(
+            "default_permissions",
+            "user_id",
+            "group_id",
+            "max_read",
+            "blksize",
+            "reconnect",
+            "x-systemd.automount",
+        ),
+        *(
+            "lowerdir",
+            "upperdir",
+            "workdir",
+            "index",
+            "metacopy",
+            "fs",
+            "pgrp",
+            "noswap",
+            "seclabel",
+            "nosharecache",
+        ),
+    }
+)
 
 #: File systems that hold nothing of anybody's.
 _PSEUDO = frozenset(
@@ -69,8 +185,9 @@ def socket_facts(reply: Reply) -> SocketFacts | Gap:
 def parse_sockets(text: str) -> tuple[Socket, ...]:
     """`ss -ltunp` with or without its heading, or lines of /proc/net behind the name of their table."""
     found = set()
-    for line in text.splitlines():
-        if not line or line.startswith("Netid"):
+    # A server with many processes has all of them on one line: of the first alone is anything kept.
+    for line in cut_lines(text):
+        if line.startswith("Netid"):
             continue
         found.add(_hex_socket(line) or _ss_socket(line))
         if len(found) > MOST:
@@ -120,11 +237,15 @@ def _firewall(reply: Reply) -> Reading[bool]:
     if isinstance(text, Gap):
         return text
     units, counts, ufw = {}, [], False
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[0] == "unit":
+    for line in cut_lines(text):
+        words = line[:100].split()
+        if len(words) == 3 and words[0] == "unit" and len(units) < MOST:
             units[words[1]] = words[2] == "active"
-        elif len(words) == 3 and words[0] in ("nft", "iptables") and words[2].isdecimal():
+        elif (
+            len(words) == 3
+            and words[0] in ("nft", "iptables")
+            and re.fullmatch(r"[0-9]{1,9}", words[2], re.ASCII)
+        ):
             counts.append(int(words[2]))
         elif line.strip().lower() == "enabled=yes":
             ufw = True
@@ -149,10 +270,8 @@ def mount_facts(reply: Reply) -> MountFacts | Gap:
 
     def parse(text: str) -> tuple[Mount, ...]:
         found: dict[str, Mount] = {}
-        for line in text.splitlines():
-            if not line:
-                continue
-            words = line.split(" ")
+        for line in cut_lines(text):
+            words = line.split(" ", 4)
             if len(words) < 4:
                 raise UnparsedError(line)
             device, path, kind, options = (_unescaped(word) for word in words[:4])
@@ -161,11 +280,10 @@ def mount_facts(reply: Reply) -> MountFacts | Gap:
             # The last mount at a place is the one that shows.
             found[path] = Mount(
                 path=bounded(path),
-                device=bounded(re.sub(r"(//)?[^/@\s]+:[^/@\s]+@", r"\1", device)),
+                device=bounded(without_login(device)),
                 type=bounded(kind),
-                options=tuple(
-                    bounded(o) for o in options.split(",")[:50] if not re.match(r"(?i)pass(word)?=", o)
-                ),
+                # What follows a comma within a password looks like an option of its own: only known ones are kept.
+                options=tuple(bounded(o) for o in options.split(",") if o.partition("=")[0] in _OPTIONS)[:50],
                 size=sizes.get(path, 0),
             )
             if len(found) > MOST:
@@ -193,10 +311,15 @@ def _sizes(reply: Reply) -> dict[str, int]:
     section = reply.section("sizes")
     if not isinstance(section, Section):
         return {}
-    found = {}
-    for line in section.text.splitlines():
-        if row := re.fullmatch(r".+?\s+(\d{1,18})\s+-?\d+\s+-?\d+\s+(?:\d+%|-)\s+(/.*)", line):
-            found[row[2]] = int(row[1]) * 1024
+    found: dict[str, int] = {}
+    for line in cut_lines(section.text):
+        # Names of devices have blanks as well as paths: the columns between are counted from where the path begins.
+        head, percent, path = line.partition("% /")
+        if not percent:
+            head, percent, path = line.partition(" - /")
+        blocks = head.split()[-4 if line[len(head)] == "%" else -3 :][:1] if percent else []
+        if blocks and re.fullmatch(r"[0-9]{1,18}", blocks[0], re.ASCII) and len(found) < MOST:
+            found[f"/{path}"] = int(blocks[0]) * 1024
     return found
 
 
@@ -230,12 +353,19 @@ def _timers(reply: Reply) -> Reading[tuple[Timer, ...]]:
     services = reply.output("services")
     if isinstance(services, Gap):
         return services
-    units = {unit["Id"]: unit for unit in _units(services) if "Id" in unit}
-    try:
+
+    def parse(text: str) -> tuple[Timer, ...]:
+        units = {unit["Id"]: unit for unit in _units(services) if "Id" in unit}
         found = [_timer(unit, units) for unit in _units(text)]
-    except UnparsedError as e:
-        return Gap(Reason.UNPARSED, f"timers: not understood: {e}")
-    return tuple(sorted(found, key=lambda t: t.name)[:MOST])
+        return tuple(sorted(found, key=lambda t: t.name))
+
+    timers = understood("timers", text, parse)
+    if isinstance(timers, Gap):
+        return timers
+    for at in (at for timer in timers for at in (timer.triggered_at, timer.ended_at) if at):
+        if isinstance(gap := not_ahead(reply, "timers", at), Gap):
+            return gap
+    return timers
 
 
 def _timer(timer: dict[str, str], units: dict[str, dict[str, str]]) -> Timer:
@@ -243,7 +373,7 @@ def _timer(timer: dict[str, str], units: dict[str, dict[str, str]]) -> Timer:
         raise UnparsedError(repr(timer))
     name = timer.get("Unit", "")
     unit = units.get(name, {})
-    arguments = _ARGUMENTS.search(unit.get("ExecStart", ""))
+    arguments = unit.get("ExecStart", "").partition("argv[]=")[2].partition(" ; ignore_errors=")[0]
     status = unit.get("ExecMainStatus", "")
     ended = _when(unit.get("ExecMainExitTimestamp", ""))
     return Timer(
@@ -251,7 +381,7 @@ def _timer(timer: dict[str, str], units: dict[str, dict[str, str]]) -> Timer:
         unit=bounded(name),
         enabled=timer.get("UnitFileState", "")
         in ("enabled", "enabled-runtime", "static", "generated", "transient"),
-        command=command(arguments[1]) if arguments else "",
+        command=command(arguments),
         result=bounded(unit.get("Result", "")),
         triggered_at=_when(timer.get("LastTriggerUSec", "")),
         ended_at=ended,
@@ -261,10 +391,11 @@ def _timer(timer: dict[str, str], units: dict[str, dict[str, str]]) -> Timer:
 
 
 def _units(text: str) -> Iterator[dict[str, str]]:
-    """`systemctl show`: a property a line, an empty line between units."""
-    for block in re.split(r"\n{2,}", text.strip("\n")):
-        if block:
-            yield {key: value for key, _, value in (line.partition("=") for line in block.splitlines())}
+    """`systemctl show`: a property a line, an empty line between units. Raises UnparsedError over too many."""
+    for number, block in enumerate(blocks(text)):
+        if number >= MOST:
+            raise UnparsedError(f"over {MOST} units")
+        yield {key: value for key, _, value in (line.partition("=") for line in cut_lines(block))}
 
 
 def _when(text: str) -> datetime | None:
@@ -282,7 +413,7 @@ def parse_cron(text: str) -> tuple[tuple[CronEntry, ...], tuple[str, ...]]:
     entries: set[CronEntry] = set()
     unread: set[str] = set()
     file = ""
-    for line in text.splitlines():
+    for line in lines(text):
         word, _, rest = line.partition(" ")
         if word == "file":
             file = rest
@@ -300,7 +431,7 @@ def parse_cron(text: str) -> tuple[tuple[CronEntry, ...], tuple[str, ...]]:
         elif word == "line" and not _ENVIRONMENT.fullmatch(rest):
             entry = _entry(file, rest)
             if entry is None:
-                unread.add(bounded(f"{file}: not understood: {rest[:80]!r}"))
+                unread.add(bounded(f"{file}: not understood: {quoted(rest)}"))
             else:
                 entries.add(entry)
         if len(entries) + len(unread) > MOST:
@@ -310,7 +441,7 @@ def parse_cron(text: str) -> tuple[tuple[CronEntry, ...], tuple[str, ...]]:
 
 def _entry(file: str, line: str) -> CronEntry | None:
     if file == "/etc/anacrontab":
-        job = re.fullmatch(r"\s*(\S+)\s+(\d+)\s+\S+\s+(.+)", line)
+        job = re.fullmatch(r"\s*+(\S++)\s++(\d++)\s++\S++\s++(.+)", line)
         return job and CronEntry(file=file, schedule=bounded(job[1]), user="root", command=command(job[3]))
     found = _SHORT.fullmatch(line.strip())
     if found is None:

@@ -1,23 +1,33 @@
 """Installed packages, as the package manager of a host lists them. Pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from secscan.collection.ssh.framing import Reply
-from secscan.collection.ssh.reading import LONGEST, UnparsedError, bounded, instant, take, understood
+from secscan.collection.ssh.reading import (
+    LONGEST,
+    MOST,
+    UnparsedError,
+    blocks,
+    bounded,
+    instant,
+    lines,
+    take,
+    understood,
+)
 from secscan.facts import Gap, Package, PackageFacts, Reading
 from secscan.model import Reason
 
 #: More than any distribution has; what is past it is not a package database.
-MOST_PACKAGES = 100_000
+MOST_PACKAGES = 50_000
 
 #: dpkg(1), package states: what has files of the package on disk.
 _PRESENT = frozenset("iHUFWt")
 _RPM_FIELDS = 8
 _NONE = "(none)"
 
-_APT_VERSION = re.compile(r"apt (\d+)\.")
+_APT_VERSION = re.compile(r"apt ([0-9]{1,4})\.")
 _LISTED = re.compile(r"([a-z0-9][a-z0-9+.-]*)/\S* \S+ \S+ \[.*\]")
 _NEVRA_LOCK = re.compile(r"(?P<name>[^\s*]+?)-(?:(?:\d+|\*):)?[^\s-]+-[^\s-]+")
 
@@ -84,24 +94,23 @@ def _own_manager(reply: Reply) -> str | None:
 
 def dpkg_packages(text: str) -> tuple[Package, ...]:
     """What `dpkg-query` says in the script's format, without what is removed and left its configuration."""
-    packages = []
-    for line in text.splitlines():
-        if not line:
-            continue
+    packages: list[Package] = []
+    for line in lines(text):
         fields = line.split("\t")
         if len(fields) != 6 or len(fields[0]) < 2:
             raise UnparsedError(line)
         status, name, version, architecture, source, source_version = fields
         if status[1] in _PRESENT:
-            packages.append(
-                _package(line, name, version, architecture, source or name, source_version or version)
+            _one_more(
+                packages,
+                _package(line, name, version, architecture, source or name, source_version or version),
             )
     return _ordered(packages)
 
 
 def rpm_packages(text: str) -> tuple[Package, ...]:
     """What `rpm -qa` says in the script's format. Keys that were imported are not packages."""
-    packages = []
+    packages: list[Package] = []
     for line, fields in _rpm_lines(text):
         name, epoch, number, release, architecture, source_file, _installed, label = fields
         if name == "gpg-pubkey":
@@ -117,7 +126,7 @@ def rpm_packages(text: str) -> tuple[Package, ...]:
             # A source rpm's file name has no epoch; all but a handful of packages share their source's.
             source, source_version = parts[0], f"{prefix}{parts[1]}-{parts[2]}"
         module = "" if label in (_NONE, "") else ":".join(label.split(":")[:2])
-        packages.append(_package(line, name, version, architecture, source, source_version, module))
+        _one_more(packages, _package(line, name, version, architecture, source, source_version, module))
     return _ordered(packages)
 
 
@@ -128,18 +137,16 @@ def rpm_changed(text: str) -> datetime:
 
 def rpm_installed_since(text: str, since: datetime, names: frozenset[str]) -> tuple[str, ...]:
     """Which of ``names`` were installed or updated after an instant, sorted."""
-    lines = [fields for _line, fields in _rpm_lines(text) if fields[0] in names]
-    return tuple(sorted({fields[0] for fields in lines if instant(fields[6]) > since}))
+    mine = (fields for _line, fields in _rpm_lines(text) if fields[0] in names)
+    return tuple(sorted({fields[0] for fields in mine if instant(fields[6]) > since}))
 
 
 def apk_packages(text: str) -> tuple[Package, ...]:
     """Lines P, V, A and o of apk's database of what is installed; an empty line ends a package."""
-    packages = []
-    for block in re.split(r"\n\n+", text.strip("\n")):
-        if not block:
-            continue
+    packages: list[Package] = []
+    for block in blocks(text):
         fields: dict[str, str] = {}
-        for line in block.splitlines():
+        for line in lines(block):
             key, colon, value = line.partition(":")
             if not colon or key in fields:
                 raise UnparsedError(line)
@@ -147,18 +154,18 @@ def apk_packages(text: str) -> tuple[Package, ...]:
         if not {"P", "V", "A"} <= fields.keys():
             raise UnparsedError(block)
         source = fields.get("o") or fields["P"]
-        packages.append(_package(block, fields["P"], fields["V"], fields["A"], source, fields["V"]))
+        _one_more(packages, _package(block, fields["P"], fields["V"], fields["A"], source, fields["V"]))
     return _ordered(packages)
 
 
 def pacman_packages(text: str) -> tuple[Package, ...]:
     """A line a package: its name, then fields of its description."""
-    packages = []
+    packages: list[Package] = []
     for line, name, fields in _pacman_lines(text):
         if not {"VERSION", "ARCH"} <= fields.keys():
             raise UnparsedError(line)
         version = fields["VERSION"]
-        packages.append(_package(line, name, version, fields["ARCH"], fields.get("BASE", name), version))
+        _one_more(packages, _package(line, name, version, fields["ARCH"], fields.get("BASE", name), version))
     return _ordered(packages)
 
 
@@ -168,26 +175,22 @@ def pacman_changed(text: str) -> datetime:
     return max((instant(date) for date in dates), default=None) or _nothing()
 
 
-def _rpm_lines(text: str) -> list[tuple[str, list[str]]]:
-    lines = [(line, line.split("\t")) for line in text.splitlines() if line]
-    for line, fields in lines:
+def _rpm_lines(text: str) -> Iterator[tuple[str, list[str]]]:
+    for line in lines(text):
+        fields = line.split("\t")
         if len(fields) != _RPM_FIELDS:
             raise UnparsedError(line)
-    return lines
+        yield line, fields
 
 
-def _pacman_lines(text: str) -> list[tuple[str, str, dict[str, str]]]:
-    lines = []
-    for line in text.splitlines():
-        if not line:
-            continue
+def _pacman_lines(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    for line in lines(text):
         name, *rest = line.split("\t")
         fields = {}
         for field in rest:
             key, _, value = field.partition(" ")
             fields[key.strip("%")] = value
-        lines.append((line, name, fields))
-    return lines
+        yield line, name, fields
 
 
 def _nothing() -> datetime:
@@ -218,9 +221,13 @@ def _package(
     )
 
 
-def _ordered(packages: list[Package]) -> tuple[Package, ...]:
+def _one_more(packages: list[Package], package: Package) -> None:
+    packages.append(package)
     if len(packages) > MOST_PACKAGES:
-        raise UnparsedError(f"{len(packages)} packages")
+        raise UnparsedError(f"over {MOST_PACKAGES} packages")
+
+
+def _ordered(packages: list[Package]) -> tuple[Package, ...]:
     return tuple(sorted(packages, key=lambda p: (p.name, p.architecture, p.version)))
 
 
@@ -240,15 +247,13 @@ def _held(reply: Reply, manager: str) -> Reading[tuple[str, ...]]:
 
 
 def _dpkg_held(text: str) -> tuple[str, ...]:
-    held = {
-        line.split("\t")[1] for line in text.splitlines() if line.startswith("h") and line.count("\t") == 5
-    }
+    held = {line.split("\t")[1] for line in lines(text) if line.startswith("h") and line.count("\t") == 5}
     return _names(held)
 
 
 def _rpm_held(text: str) -> tuple[str, ...]:
     held: set[str] = set()
-    for line in text.splitlines():
+    for line in lines(text):
         file, _, rest = line.partition(" ")
         rest = rest.strip()
         if file == "conf":
@@ -265,12 +270,19 @@ def _rpm_held(text: str) -> tuple[str, ...]:
 
 def _apk_held(text: str) -> tuple[str, ...]:
     """Only what keeps a version from rising: ``name=1.2`` and ``name<2``, and ``name~1.2``."""
-    return _names({word[1] for line in text.split() if (word := re.fullmatch(r"([^\s=<>~@]+)[=<~].*", line))})
+    return _names(
+        {
+            word[1]
+            for text_line in lines(text)
+            for line in text_line.split()
+            if (word := re.fullmatch(r"([^\s=<>~@]+)[=<~].*", line))
+        }
+    )
 
 
 def _pacman_held(text: str) -> tuple[str, ...]:
     held: set[str] = set()
-    for line in text.splitlines():
+    for line in lines(text):
         if line.strip().startswith("IgnorePkg"):
             held |= set(line.partition("=")[2].split())
     return _names(held)
@@ -291,7 +303,11 @@ def _foreign(reply: Reply, manager: str) -> Reading[tuple[str, ...]]:
                 return Gap(
                     Reason.UNREADABLE, f"pacman-foreign: the command failed with status {section.status}"
                 )
-            return _names(set(section.text.split()))
+            return understood(
+                "pacman-foreign",
+                section.text,
+                lambda text: _names({n for line in lines(text) for n in line.split()}),
+            )
         case _:
             return Gap(Reason.NOT_COLLECTED, "apk does not say which packages no repository has")
 
@@ -308,7 +324,7 @@ def _apt_foreign(reply: Reply) -> Reading[tuple[str, ...]]:
 
 def _listed_by_apt(text: str) -> tuple[str, ...]:
     names = set()
-    for line in text.splitlines():
+    for line in lines(text):
         if not line or line.startswith("Listing..."):
             continue
         listed = _LISTED.fullmatch(line)
@@ -321,7 +337,7 @@ def _listed_by_apt(text: str) -> tuple[str, ...]:
 def _rpm_foreign(text: str) -> tuple[str, ...]:
     """dnf: ``name.arch version repository`` under a heading; zypper: a table whose third column is the name."""
     names = set()
-    for line in text.splitlines():
+    for line in lines(text):
         if "|" in line:
             cells = [cell.strip() for cell in line.split("|")]
             if len(cells) >= 5 and cells[0].startswith("i"):
@@ -332,4 +348,6 @@ def _rpm_foreign(text: str) -> tuple[str, ...]:
 
 
 def _names(names: set[str]) -> tuple[str, ...]:
+    if len(names) > MOST:
+        raise UnparsedError(f"over {MOST} packages held, or of no repository")
     return tuple(sorted(bounded(name) for name in names if name))

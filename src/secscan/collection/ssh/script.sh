@@ -165,7 +165,8 @@ secscan_collect() {
 # --- What the readings are made of ----------------------------------------------------------------------
 
 # The lines of a file, with passwords in addresses taken out where they are.
-without_passwords() { sed -e 's#://[^/@[:space:]]*@#://#g'; }
+# One may hold slashes and an @, so that all up to the last goes; what is asked of a server may be a key.
+without_passwords() { sed -e 's#://[^[:space:]]*@#://#g' -e 's#\(://[^?[:space:]]*\)?[^[:space:]]*#\1#g'; }
 
 # Instant and path of files that match: patterns are ours, names are the host's and stay within quotes.
 instants() {

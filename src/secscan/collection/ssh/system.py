@@ -3,10 +3,21 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 
 from secscan.collection.ssh.framing import Reply, Section
 from secscan.collection.ssh.packages import rpm_installed_since
-from secscan.collection.ssh.reading import UnparsedError, bounded, instant, take
+from secscan.collection.ssh.reading import (
+    LONGEST_LINE,
+    MOST,
+    UnparsedError,
+    bounded,
+    cut_lines,
+    instant,
+    lines,
+    not_ahead,
+    take,
+)
 from secscan.facts import Gap, Kernel, Package, PackageFacts, Reading, Release, SystemFacts
 from secscan.model import Reason
 
@@ -63,7 +74,7 @@ def system_facts(reply: Reply, packages: PackageFacts | Gap, clock: Clock | None
         architecture=architecture,
         kernel=kernel,
         kernels=_kernels(reply, packages),
-        booted_at=take(reply, "clock", _booted_at),
+        booted_at=not_ahead(reply, "clock", take(reply, "clock", _booted_at)),
         reboot_required=wanted,
         reboot_packages=_reboot_packages(reply) if wanted is not False else (),
         outdated_programs=take(reply, "programs", _programs),
@@ -74,13 +85,15 @@ def system_facts(reply: Reply, packages: PackageFacts | Gap, clock: Clock | None
 
 def parse_release(text: str, support: str = "") -> Release:
     """os-release(5): assignments as in a shell, and nothing is run. Raises UnparsedError where it names no system."""
-    if old := _REDHAT.match(text):
+    if (old := _REDHAT.match(text[:LONGEST_LINE])) and old["name"].strip():
         return Release(
-            id=old["name"].split()[0].lower(), version=old["version"], name=bounded(text[7:].strip())
+            id=old["name"].split()[0].lower(),
+            version=old["version"],
+            name=bounded(text[7:LONGEST_LINE].strip()),
         )
     values: dict[str, str] = {}
-    for line in text.splitlines():
-        if assignment := _ASSIGNMENT.fullmatch(line.strip()):
+    for line in lines(text):
+        if len(values) < MOST and (assignment := _ASSIGNMENT.fullmatch(line.strip())):
             values[assignment[1]] = bounded(_unquoted(assignment[2]))
     if not values.get("ID"):
         raise UnparsedError(text)
@@ -104,10 +117,10 @@ def clock_offset(reply: Reply, clock: Clock | None) -> Reading[int]:
 
 
 def _uname(text: str) -> tuple[str, str, str]:
-    lines = text.splitlines()
-    if len(lines) != 3 or not all(lines):
+    said = list(islice(lines(text), 4))
+    if len(said) != 3:
         raise UnparsedError(text)
-    return bounded(lines[0]), bounded(lines[1]), bounded(lines[2])
+    return bounded(said[0]), bounded(said[1]), bounded(said[2])
 
 
 def _release(reply: Reply) -> Reading[Release]:
@@ -116,10 +129,10 @@ def _release(reply: Reply) -> Reading[Release]:
 
 def _support(reply: Reply) -> str:
     """Extended support, by the repositories the host takes its updates from."""
-    apt, rpm = reply.output("apt-origins"), reply.output("rpm-origins")
-    if isinstance(apt, str) and re.search(r"://esm\.ubuntu\.com/|\tUbuntuESM", apt):
+    apt, rpm = reply.output("apt-origins"), take(reply, "rpm-origins", enabled_repositories)
+    if isinstance(apt, str) and ("://esm.ubuntu.com/" in apt or "\tUbuntuESM" in apt):
         return "esm"
-    if isinstance(rpm, str):
+    if not isinstance(rpm, Gap):
         for word, name in (
             ("-eus-", "eus"),
             ("-e4s-", "e4s"),
@@ -127,7 +140,7 @@ def _support(reply: Reply) -> str:
             ("-els-", "els"),
             ("ltss", "ltss"),
         ):
-            if any(word in section.lower() for section in enabled_repositories(rpm)):
+            if any(word in section.lower() for section in rpm):
                 return name
     return ""
 
@@ -136,11 +149,13 @@ def enabled_repositories(text: str) -> dict[str, str]:
     """Sections of .repo files that are not turned off: id -> the first address given."""
     found: dict[str, str] = {}
     name, address, enabled = "", "", True
-    for line in [*text.splitlines(), "[]"]:
+    for line in chain(lines(text), ["[]"]):
         line = line.strip()
         if line.startswith("["):
             if name and enabled:
                 found.setdefault(name, address)
+                if len(found) > MOST:
+                    raise UnparsedError(f"over {MOST} repositories")
             name, address, enabled = bounded(line.strip("[]")), "", True
             continue
         key, _, value = (part.strip() for part in line.partition("="))
@@ -162,7 +177,7 @@ def _unquoted(value: str) -> str:
 
 
 def _kernels(reply: Reply, packages: PackageFacts | Gap) -> Reading[tuple[Kernel, ...]]:
-    paths = take(reply, "kernels", lambda text: [line for line in text.splitlines() if line])
+    paths = take(reply, "kernels", lambda text: list(islice(lines(text), MOST)))
     if isinstance(paths, Gap):
         return paths
     by_release: dict[str, Kernel] = {}
@@ -213,7 +228,7 @@ def _release_of_package(manager: str, package: Package) -> str:
 
 
 def _booted_at(text: str) -> datetime:
-    for line in text.splitlines():
+    for line in lines(text):
         if line.startswith("btime "):
             return instant(line[6:])
     raise UnparsedError(text)
@@ -223,7 +238,7 @@ def _synchronised(reply: Reply) -> Reading[bool]:
     section = reply.section("clock")
     if isinstance(section, Gap):
         return section
-    said = {re.sub(r"\s+", " ", line.strip()) for line in section.text.splitlines()}
+    said = {re.sub(r"\s+", " ", line.strip()) for line in islice(cut_lines(section.text), MOST)}
     yes = {"synchronised yes", "NTPSynchronized=yes", "Leap status : Normal", "ntpstat 0"}
     no = {"NTPSynchronized=no", "Leap status : Not synchronised", "ntpstat 1"}
     if said & yes:
@@ -239,10 +254,10 @@ def _reboot_required(reply: Reply) -> Reading[bool]:
     text = reply.output("reboot")
     if isinstance(text, Gap):
         return text
-    lines = text.splitlines()
-    if any(line.startswith("wanted ") for line in lines) or f"zypper {_REBOOT_WANTED}" in lines:
+    told = list(islice(cut_lines(text), MOST))
+    if any(line.startswith("wanted ") for line in told) or f"zypper {_REBOOT_WANTED}" in told:
         return True
-    if any(line.startswith("kept ") for line in lines) or "zypper 0" in lines:
+    if any(line.startswith("kept ") for line in told) or "zypper 0" in told:
         return False
     updated = _updated_since_boot(reply)
     return updated if isinstance(updated, Gap) else bool(updated)
@@ -262,7 +277,8 @@ def _reboot_packages(reply: Reply) -> Reading[tuple[str, ...]]:
     section = reply.section("reboot")
     if not isinstance(section, Section):
         return section
-    names = {line[8:].strip() for line in section.text.splitlines() if line.startswith("package ")}
+    told = islice(cut_lines(section.text), MOST)
+    names = {line[8:].strip() for line in told if line.startswith("package ")}
     if not names:
         updated = _updated_since_boot(reply)
         if isinstance(updated, Gap) or not updated:
@@ -272,4 +288,4 @@ def _reboot_packages(reply: Reply) -> Reading[tuple[str, ...]]:
 
 
 def _programs(text: str) -> tuple[str, ...]:
-    return tuple(sorted({bounded(line) for line in text.splitlines() if line}))[:MOST_LISTED]
+    return tuple(sorted({bounded(line) for line in islice(cut_lines(text), MOST)}))[:MOST_LISTED]

@@ -5,7 +5,19 @@ from datetime import datetime
 
 from secscan.collection.ssh.framing import Reply, Section
 from secscan.collection.ssh.packages import pacman_changed, rpm_changed
-from secscan.collection.ssh.reading import UnparsedError, bounded, instants, take, without_password
+from secscan.collection.ssh.reading import (
+    LONGEST_LINE,
+    MOST,
+    UnparsedError,
+    bounded,
+    cut_lines,
+    instants,
+    lines,
+    not_ahead,
+    take,
+    understood,
+    without_password,
+)
 from secscan.collection.ssh.system import enabled_repositories
 from secscan.facts import Gap, PackageFacts, PendingUpdate, Reading, Repository, UpdateFacts
 from secscan.model import Reason
@@ -37,36 +49,40 @@ def update_facts(reply: Reply, packages: PackageFacts | Gap) -> UpdateFacts | Ga
             return UpdateFacts(
                 pending=take(reply, "apt-pending", _apt_pending),
                 repositories=take(reply, "apt-origins", _apt_repositories),
-                metadata_at=take(reply, "apt-metadata", _apt_metadata),
+                metadata_at=not_ahead(reply, "apt-metadata", take(reply, "apt-metadata", _apt_metadata)),
                 automatic=_apt_automatic(reply, packages),
-                changed_at=take(reply, "changed", dpkg_changed),
+                changed_at=not_ahead(reply, "changed", take(reply, "changed", dpkg_changed)),
                 hotfixes=_NOT_WINDOWS,
             )
         case "rpm":
             return UpdateFacts(
                 pending=_rpm_pending(reply, packages),
                 repositories=take(reply, "rpm-origins", _rpm_repositories),
-                metadata_at=_rpm_metadata(reply),
+                metadata_at=not_ahead(reply, "rpm-metadata", _rpm_metadata(reply)),
                 automatic=_rpm_automatic(reply),
-                changed_at=take(reply, "rpm", rpm_changed),
+                changed_at=not_ahead(reply, "rpm", take(reply, "rpm", rpm_changed)),
                 hotfixes=_NOT_WINDOWS,
             )
         case "apk":
             return UpdateFacts(
                 pending=_apk_pending(reply),
                 repositories=take(reply, "apk-origins", _apk_repositories),
-                metadata_at=take(reply, "apk-metadata", _oldest),
-                automatic=_cron_automatic(reply, re.compile(r"\bapk\b.*\bupgrade\b")),
-                changed_at=take(reply, "changed", lambda text: _one(text, "/lib/apk/db/installed")),
+                metadata_at=not_ahead(reply, "apk-metadata", take(reply, "apk-metadata", _oldest)),
+                automatic=_cron_automatic(reply, "apk", re.compile("upgrade")),
+                changed_at=not_ahead(
+                    reply, "changed", take(reply, "changed", lambda text: _one(text, "/lib/apk/db/installed"))
+                ),
                 hotfixes=_NOT_WINDOWS,
             )
         case _:
             return UpdateFacts(
                 pending=_pacman_pending(reply),
                 repositories=take(reply, "pacman-origins", _pacman_repositories),
-                metadata_at=take(reply, "pacman-origins", _pacman_metadata),
-                automatic=_cron_automatic(reply, re.compile(r"\bpacman\b.* -Sy*u")),
-                changed_at=take(reply, "pacman", pacman_changed),
+                metadata_at=not_ahead(
+                    reply, "pacman-origins", take(reply, "pacman-origins", _pacman_metadata)
+                ),
+                automatic=_cron_automatic(reply, "pacman", re.compile("-Sy*+u.*")),
+                changed_at=not_ahead(reply, "pacman", take(reply, "pacman", pacman_changed)),
                 hotfixes=_NOT_WINDOWS,
             )
 
@@ -79,8 +95,8 @@ _NOT_WINDOWS = Gap(Reason.NOT_COLLECTED, "hotfixes are counted on Windows only")
 
 def _apt_pending(text: str) -> tuple[PendingUpdate, ...]:
     """`apt-get -s dist-upgrade`, without what would newly come along: that is not installed yet."""
-    pending = []
-    for line in text.splitlines():
+    pending: list[PendingUpdate] = []
+    for line in lines(text):
         if not line.startswith("Inst "):
             continue
         update = _APT_INST.fullmatch(line)
@@ -89,7 +105,8 @@ def _apt_pending(text: str) -> tuple[PendingUpdate, ...]:
         if update["old"] is None:
             continue
         origin = update["origin"].strip()
-        pending.append(
+        _one_more(
+            pending,
             PendingUpdate(
                 name=bounded(update["name"]),
                 architecture=bounded(update["arch"]),
@@ -97,14 +114,14 @@ def _apt_pending(text: str) -> tuple[PendingUpdate, ...]:
                 candidate=bounded(update["new"]),
                 origin=bounded(origin),
                 security=_is_security(origin),
-            )
+            ),
         )
     return _in_order(pending)
 
 
 def _apt_repositories(text: str) -> tuple[Repository, ...]:
     found = {}
-    for line in text.splitlines():
+    for line in lines(text):
         if not line:
             continue
         fields = line.split("\t")
@@ -116,6 +133,8 @@ def _apt_repositories(text: str) -> tuple[Repository, ...]:
             address=without_password(address), suite=bounded(configured or suite), security=security
         )
         found[repository.address, repository.suite] = repository
+        if len(found) > MOST:
+            raise UnparsedError(f"over {MOST} repositories")
     return tuple(found[key] for key in sorted(found))
 
 
@@ -142,7 +161,7 @@ def _apt_automatic(reply: Reply, packages: PackageFacts) -> Reading[bool]:
     if isinstance(text, Gap):
         return text
     settings: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in lines(text):
         if setting := _SETTING.fullmatch(line.strip()):
             settings.setdefault(setting["key"].rstrip(":"), []).append(setting["value"])
 
@@ -176,27 +195,31 @@ def _rpm_pending(reply: Reply, packages: PackageFacts) -> Reading[tuple[PendingU
     # dnf(8), check-update: 100 where there are updates, 0 where there is none, 1 for an error.
     if section.status not in (0, 100):
         return Gap(Reason.UNREADABLE, f"rpm-pending: the command failed with status {section.status}")
-    try:
-        if any("|" in line for line in section.text.splitlines()):
-            return _zypper_pending(section.text)
-        return _dnf_pending(section.text, reply, packages)
-    except UnparsedError as e:
-        return Gap(Reason.UNPARSED, f"rpm-pending: not understood: {e}")
+    if "|" in section.text:
+        return understood("rpm-pending", section.text, _zypper_pending)
+    return understood("rpm-pending", section.text, lambda text: _dnf_pending(text, reply, packages))
 
 
 def _dnf_pending(text: str, reply: Reply, packages: PackageFacts) -> tuple[PendingUpdate, ...]:
     """``name.arch version repository``, by words: dnf breaks lines at 80 columns wherever a name is long."""
-    words = re.split(r"(?m)^Obsoleting Packages$", text)[0].split()
+    words: list[str] = []
+    for line in lines(text):
+        if line == "Obsoleting Packages":
+            break
+        words += line.split()
+        if len(words) > 3 * MOST:
+            raise UnparsedError(f"over {MOST} pending updates")
     if len(words) % 3:
         raise UnparsedError(text.strip())
     installed = {(p.name, p.architecture): p.version for p in packages.packages}
     security = _dnf_security(reply)
-    pending = []
+    pending: list[PendingUpdate] = []
     for named, candidate, origin in zip(words[::3], words[1::3], words[2::3], strict=True):
         name, dot, architecture = named.rpartition(".")
         if not dot:
             raise UnparsedError(named)
-        pending.append(
+        _one_more(
+            pending,
             PendingUpdate(
                 name=bounded(name),
                 architecture=bounded(architecture),
@@ -204,7 +227,7 @@ def _dnf_pending(text: str, reply: Reply, packages: PackageFacts) -> tuple[Pendi
                 candidate=bounded(candidate),
                 origin=bounded(origin),
                 security=security if isinstance(security, Gap) else (name, architecture) in security,
-            )
+            ),
         )
     return _in_order(pending)
 
@@ -215,9 +238,9 @@ def _dnf_security(reply: Reply) -> set[tuple[str, str]] | Gap:
     if isinstance(text, Gap):
         return text
     found = set()
-    for line in text.splitlines():
+    for line in cut_lines(text):
         words = line.split()
-        if len(words) < 3:
+        if len(words) < 3 or len(line) > LONGEST_LINE or len(found) >= 10 * MOST:
             continue
         name_version, _, architecture = words[2].rpartition(".")
         parts = name_version.rsplit("-", 2)
@@ -227,13 +250,14 @@ def _dnf_security(reply: Reply) -> set[tuple[str, str]] | Gap:
 
 
 def _zypper_pending(text: str) -> tuple[PendingUpdate, ...]:
-    pending = []
-    for line in text.splitlines():
+    pending: list[PendingUpdate] = []
+    for line in lines(text):
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) < 6 or cells[0] != "v":
             continue
         _mark, origin, name, installed, candidate, architecture = cells[:6]
-        pending.append(
+        _one_more(
+            pending,
             PendingUpdate(
                 name=bounded(name),
                 architecture=bounded(architecture),
@@ -241,13 +265,13 @@ def _zypper_pending(text: str) -> tuple[PendingUpdate, ...]:
                 candidate=bounded(candidate),
                 origin=bounded(origin),
                 security=_UNNAMED,
-            )
+            ),
         )
     return _in_order(pending)
 
 
 def _rpm_repositories(text: str) -> tuple[Repository, ...]:
-    if any(line == "?unread" for line in text.splitlines()):
+    if any(line == "?unread" for line in cut_lines(text)):
         raise UnparsedError("a file of repositories that only root can read")
     found = [
         Repository(
@@ -265,17 +289,22 @@ def _rpm_metadata(reply: Reply) -> Reading[datetime]:
     if isinstance(seen, Gap):
         return seen
     configured = reply.output("rpm-origins")
-    names = enabled_repositories(configured) if isinstance(configured, str) else {}
+    read = (
+        understood("rpm-origins", configured, enabled_repositories)
+        if isinstance(configured, str)
+        else configured
+    )
+    names = frozenset(read) if not isinstance(read, Gap) else frozenset[str]()
     # dnf: /var/cache/dnf/ID-HASH/repodata/; yum: /var/cache/yum/ARCH/RELEASE/ID/; zypp: /var/cache/zypp/raw/ID/.
-    used = [at for path, at in seen.items() if not names or any(_is_cache_of(path, name) for name in names)]
+    used = [at for path, at in seen.items() if not names or _is_cache_of(path, names)]
     return (
         min(used) if used else Gap(Reason.UNREADABLE, "no metadata of an enabled repository is on the host")
     )
 
 
-def _is_cache_of(path: str, repository: str) -> bool:
+def _is_cache_of(path: str, repositories: frozenset[str]) -> bool:
     return any(
-        part == repository or re.fullmatch(re.escape(repository) + r"-[0-9a-f]{16}", part)
+        part in repositories or (re.fullmatch(r"-[0-9a-f]{16}", part[-17:]) and part[:-17] in repositories)
         for part in path.split("/")
     )
 
@@ -287,7 +316,10 @@ def _rpm_automatic(reply: Reply) -> Reading[bool]:
     units = _units(reply)
     if not units:
         return Gap(Reason.UNREADABLE, "the host's timers could not be read")
-    applies = bool(re.search(r"(?mi)^\s*apply_updates\s*=\s*(?:yes|true|1|on)\s*$", text))
+    applies = any(
+        key.strip().lower() == "apply_updates" and value.strip().lower() in ("yes", "true", "1", "on")
+        for key, _, value in (line.partition("=") for line in cut_lines(text))
+    )
     on = {name for name, state in units.items() if state in ("enabled", "enabled-runtime")}
     if on & {"dnf-automatic-install.timer", "transactional-update.timer"}:
         return True
@@ -303,21 +335,25 @@ def _apk_pending(reply: Reply) -> Reading[tuple[PendingUpdate, ...]]:
         return Gap(Reason.UNREADABLE, "the host keeps no index of packages, so apk can't tell what is new")
 
     def parse(text: str) -> tuple[PendingUpdate, ...]:
-        pending = []
-        for line in text.splitlines():
+        pending: list[PendingUpdate] = []
+        for line in lines(text):
             if not line.strip() or line.startswith(("Installed:", "WARNING:")):
                 continue
             update = _APK_PENDING.fullmatch(line.strip())
             if update is None:
                 raise UnparsedError(line)
-            pending.append(_plain_update(update, update["origin"] or ""))
+            _one_more(pending, _plain_update(update, update["origin"] or ""))
         return _in_order(pending)
 
     return take(reply, "apk-pending", parse)
 
 
 def _apk_repositories(text: str) -> tuple[Repository, ...]:
-    addresses = {line.split()[-1] for line in text.splitlines() if line.split()}
+    addresses = set()
+    for line in lines(text):
+        addresses.update(line.split()[-1:])
+        if len(addresses) > MOST:
+            raise UnparsedError(f"over {MOST} repositories")
     return tuple(Repository(address=without_password(a), security=_MIXED) for a in sorted(addresses))
 
 
@@ -328,26 +364,30 @@ def _pacman_pending(reply: Reply) -> Reading[tuple[PendingUpdate, ...]]:
         return section
     if section.status not in (0, 1):
         return Gap(Reason.UNREADABLE, f"pacman-pending: the command failed with status {section.status}")
-    pending = []
-    for line in section.text.splitlines():
-        if not line:
-            continue
-        update = _PACMAN_PENDING.fullmatch(line)
-        if update is None:
-            return Gap(Reason.UNPARSED, f"pacman-pending: not understood: {line[:80]!r}")
-        pending.append(_plain_update(update, ""))
-    return _in_order(pending)
+
+    def parse(text: str) -> tuple[PendingUpdate, ...]:
+        pending: list[PendingUpdate] = []
+        for line in lines(text):
+            update = _PACMAN_PENDING.fullmatch(line)
+            if update is None:
+                raise UnparsedError(line)
+            _one_more(pending, _plain_update(update, ""))
+        return _in_order(pending)
+
+    return understood("pacman-pending", section.text, parse)
 
 
 def _pacman_repositories(text: str) -> tuple[Repository, ...]:
     sections, servers, here = [], [], ""
     own: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in lines(text):
         line = line.strip()
         if line.startswith("["):
             here = bounded(line.strip("[]"))
             if here != "options":
                 sections.append(here)
+                if len(sections) > MOST:
+                    raise UnparsedError(f"over {MOST} repositories")
         elif line.startswith("Server"):
             server = line.partition("=")[2].strip()
             servers.append(server)
@@ -361,21 +401,25 @@ def _pacman_repositories(text: str) -> tuple[Repository, ...]:
 
 def _pacman_metadata(text: str) -> datetime:
     """The newest: a database's instant is that of the mirror, where a quiet repository does not change for weeks."""
-    found = instants("\n".join(line for line in text.splitlines() if re.match(r"\d+ /", line)))
+    found = instants("\n".join(line for line in lines(text) if re.match(r"[0-9]++ /", line)))
     if not found:
         raise UnparsedError("the host has no database of its repositories")
     return max(found.values())
 
 
-def _cron_automatic(reply: Reply, command: re.Pattern[str]) -> Reading[bool]:
+def _cron_automatic(reply: Reply, program: str, asked: re.Pattern[str]) -> Reading[bool]:
+    """Whether a crontab starts the program with a word that ``asked`` matches whole."""
     text = reply.output("cron")
     if isinstance(text, Gap):
         return text
-    if any(command.search(line) for line in text.splitlines() if line.startswith("line ")):
-        return True
-    if any(line.startswith("unread ") for line in text.splitlines()):
-        return Gap(Reason.UNREADABLE, "root's crontab could not be read")
-    return False
+    unread = False
+    for line in cut_lines(text):
+        words = re.split(r"[\s;&|()'\"]+", line)
+        unread = unread or words[0] == "unread"
+        named = next((i for i, word in enumerate(words) if word.rpartition("/")[2] == program), len(words))
+        if words[0] == "line" and any(asked.fullmatch(word) for word in words[named + 1 :]):
+            return True
+    return Gap(Reason.UNREADABLE, "root's crontab could not be read") if unread else False
 
 
 def _is_security(name: str) -> bool:
@@ -385,6 +429,12 @@ def _is_security(name: str) -> bool:
 
 
 # --- Shared --------------------------------------------------------------------------------------------------------
+
+
+def _one_more(pending: list[PendingUpdate], update: PendingUpdate) -> None:
+    pending.append(update)
+    if len(pending) > MOST:
+        raise UnparsedError(f"over {MOST} pending updates")
 
 
 def _plain_update(update: re.Match[str], origin: str) -> PendingUpdate:
@@ -408,9 +458,9 @@ def _units(reply: Reply) -> dict[str, str]:
     if isinstance(text, Gap):
         return {}
     found = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] == "unit":
+    for line in cut_lines(text):
+        words = line[:200].split()
+        if len(words) >= 2 and words[0] == "unit" and len(found) < MOST:
             found[words[1]] = words[2] if len(words) > 2 else ""
     return found
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from secscan.collection.ssh.backups.windows import windows_backup_facts
 from secscan.collection.ssh.framing import Reply, Section, read_reply
-from secscan.collection.ssh.reading import bounded
+from secscan.collection.ssh.reading import bounded, quoted
 from secscan.collection.ssh.reply import KINDS
 from secscan.collection.ssh.system import Clock, clock_offset
 from secscan.facts import (
@@ -29,6 +29,7 @@ from secscan.facts import (
     SystemFacts,
     UpdateFacts,
 )
+from secscan.facts.kind import encodable
 from secscan.model import Reason
 
 #: The shell behind Windows' sshd may be cmd.exe, which takes no more than 8191 characters, and quotes in its own way:
@@ -94,12 +95,23 @@ def _said(reply: Reply) -> dict[str, Any] | Gap:
     if not isinstance(section, Section):
         return section
     try:
-        said = json.loads(section.text)
+        said = _made_encodable(json.loads(section.text))
     except (ValueError, RecursionError):
-        return Gap(Reason.UNPARSED, f"windows: not JSON: {section.text[:80]!r}")
+        return Gap(Reason.UNPARSED, f"windows: not JSON: {quoted(section.text)}")
     return (
-        said if isinstance(said, dict) else Gap(Reason.UNPARSED, f"windows: no object: {section.text[:80]!r}")
+        said
+        if isinstance(said, dict)
+        else Gap(Reason.UNPARSED, f"windows: no object: {quoted(section.text)}")
     )
+
+
+def _made_encodable(value: Any) -> Any:
+    """JSON may name halves of surrogate pairs, that no file and no other process can be told of."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {encodable(key): _made_encodable(inner) for key, inner in value.items()}
+    return [_made_encodable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _system(said: dict[str, Any], reply: Reply, clock: Clock | None) -> SystemFacts:
@@ -161,7 +173,7 @@ def _hotfixes(said: dict[str, Any]) -> Reading[tuple[str, ...]]:
         found = [found]  # PowerShell unwraps a list of one
     if found is None:
         return Gap(Reason.UNREADABLE, "hotfixes: the host does not say")
-    if not isinstance(found, list) or len(found) > 10_000:
+    if not isinstance(found, list) or len(found) > 5000:
         return Gap(Reason.UNPARSED, f"hotfixes: not understood: {str(found)[:80]!r}")
     wrong = [fix for fix in found if not isinstance(fix, str) or not _HOTFIX.fullmatch(fix)]
     if wrong:
