@@ -228,7 +228,7 @@ def _import(
                 return Imported(source.name, Outcome.UNCHANGED)
             return _take(store, source.name, sha256, said, at, DatedBy.DATA, shrink=shrink)
     if is_bundle(source.head):
-        return _import_bundle(store, read_bundle(source.path, keys), at)
+        return import_bundle(store, read_bundle(source.path, keys), at)
     read = reader_of(source)
     if read is None:
         raise unknown(source)
@@ -435,8 +435,8 @@ def _check_days(name: str, entry: Entry, at: datetime) -> None:
 # --- Bundles --------------------------------------------------------------------------------------------
 
 
-def _import_bundle(store: FeedStore, bundle: Bundle, at: datetime) -> Imported:
-    """Feed by feed: each that is newer than what is there, the others not."""
+def import_bundle(store: FeedStore, bundle: Bundle, at: datetime) -> Imported:
+    """Feed by feed: each that is newer than what is there, the others not. Raises FeedError."""
     for member in bundle.members:
         _check_date(bundle.name, member.as_of, at)
     present = {state.feed: state.as_of for state in store.states()}

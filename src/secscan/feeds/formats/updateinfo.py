@@ -51,6 +51,8 @@ _MOST_REPOMD_BYTES = 1 << 20
 #: Of one update. The largest known, of a kernel, has some 5,000 elements in 1 MB.
 _MOST_UPDATE_BYTES = 32 << 20
 _MOST_ELEMENTS = 100_000
+#: Elements beside the updates; an updateinfo has none.
+_MOST_OTHERS = 1_000
 #: Levels of nesting; an updateinfo has seven.
 _MOST_LEVELS = 32
 #: Names of elements and attributes, which the parser never lets go; there are some forty.
@@ -99,7 +101,7 @@ def _made(path: Path) -> datetime | None:
 
 def _entries(document: Document, part: str) -> Iterator[Entry | LeftOut]:
     root: Element | None = None
-    levels = elements = 0
+    levels = elements = others = 0
     names: set[str] = set()
     try:
         with document.stream() as stream:
@@ -125,6 +127,10 @@ def _entries(document: Document, part: str) -> Iterator[Entry | LeftOut]:
                 elif event == "end" and levels == 1:
                     if element.tag == "update":
                         yield from _advisory(element, document.name, part)
+                    else:
+                        others += 1
+                        if others > _MOST_OTHERS:
+                            raise FeedError(document.name, "", _("has too much beside its updates"))
                     # What has been read is let go, whatever it was, or the file would be in memory as a whole.
                     root.clear()
                     elements = held.count = 0
