@@ -1,7 +1,9 @@
 """Bundles: all feeds over the air gap in one file, and nothing of one that is not exactly what was signed."""
 
+import sqlite3
 import stat
-from datetime import timedelta
+from contextlib import AbstractContextManager, closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,9 @@ from secscan.feeds.bundle import (
     write_bundle,
 )
 from secscan.feeds.errors import FeedError
-from secscan.feeds.importing import Imported, Outcome, Refused, import_files
+from secscan.feeds.importing import Imported, Outcome, Refused, import_bundle, import_files
 from secscan.feeds.status import status
+from secscan.feeds.storage import FeedStore, Import
 from tests.feeds.conftest import AT, Take
 from tests.feeds.making import DATED, kev, osv_record, stanza, suite, update, updateinfo, write_json
 
@@ -141,3 +144,55 @@ def test_what_is_no_key_is_refused_in_words(tmp_path: Path) -> None:
     for load, path in ((load_private_key, "key.pub"), (load_public_key, "key")):
         with pytest.raises(FeedError, match="holds no"):
             load(tmp_path / path)
+
+
+def test_the_same_entries_of_a_later_date_are_known_until_then(take: Take, db: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.db"
+    for day in (1, 20):
+        take(kev(tmp_path / f"k{day}", "CVE-2026-0001", released=f"2026-05-{day:02}T00:00:00Z"))
+        result = receive(write_bundle(db, tmp_path / f"b{day}", KEY, AT).path, there, KEY)
+        assert isinstance(result, Imported)
+        assert result.outcome is Outcome.IMPORTED
+    assert [s.as_of for s in status(there, AT)] == [DATED + timedelta(days=19)]
+
+
+def test_what_was_withdrawn_here_is_withdrawn_there(take: Take, db: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.db"
+    take(write_json(tmp_path / "a", [osv_record("ALSA-2026:1"), osv_record("ALSA-2026:2")]))
+    receive(write_bundle(db, tmp_path / "one", KEY, AT).path, there, KEY)
+    withdrawn = osv_record("ALSA-2026:1", modified="2026-05-02T00:00:00Z", withdrawn="2026-05-02T00:00:00Z")
+    take(write_json(tmp_path / "b", withdrawn))
+    receive(write_bundle(db, tmp_path / "two", KEY, AT).path, there, KEY)
+    assert [s.entries for s in status(there, AT)] == [1]
+
+
+def test_what_was_withdrawn_never_comes_back_by_an_older_record(take: Take, db: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.db"
+    take(write_json(tmp_path / "a", [osv_record("ALSA-2026:1"), osv_record("ALSA-2026:2")]))
+    withdrawn = osv_record("ALSA-2026:1", modified="2026-05-02T00:00:00Z", withdrawn="2026-05-02T00:00:00Z")
+    take(write_json(tmp_path / "b", withdrawn))
+    receive(write_bundle(db, tmp_path / "one", KEY, AT).path, there, KEY)
+    list(import_files(there, [tmp_path / "a"], AT))
+    assert [s.entries for s in status(there, AT)] == [1]
+
+
+def test_a_bundle_that_grows_old_while_it_waits_replaces_nothing(
+    take: Take, db: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.db"
+    list(import_files(there, [kev(tmp_path / "k", "CVE-2026-0001", released="2026-04-01T00:00:00Z")], AT))
+    take(kev(tmp_path / "l", "CVE-2026-0001", released="2026-05-01T00:00:00Z"))
+    bundle = write_bundle(db, tmp_path / "b", KEY, AT)
+    newer = kev(tmp_path / "n", "CVE-2026-0001", "CVE-2026-0002", released="2026-05-30T00:00:00Z")
+
+    class Overtaken(FeedStore):
+        """Another process finishes its import between our look at what is there and our own transaction."""
+
+        def importing(self, file: str, sha256: str, at: datetime) -> AbstractContextManager[Import]:
+            list(import_files(there, [newer], AT))
+            return super().importing(file, sha256, at)
+
+    with closing(sqlite3.connect(there, isolation_level=None)) as connection:
+        result = import_bundle(Overtaken(connection, str(there)), bundle, AT)
+    assert result.outcome is Outcome.OLDER
+    assert [(s.as_of.day, s.entries) for s in status(there, AT)] == [(30, 2)]

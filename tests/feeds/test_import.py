@@ -253,6 +253,63 @@ def test_few_records_date_their_release_by_themselves(take: Take, db: Path, tmp_
     }
 
 
+def many(count: int, modified: str = "2025-01-01T00:00:00Z", first: int = 1) -> list[dict[str, Any]]:
+    return [osv_record(f"ALSA-2025:{n}", modified=modified) for n in range(first, first + count)]
+
+
+@pytest.mark.parametrize(
+    ("then", "known"),
+    [
+        # One fresh record says nothing of the three hundred.
+        (many(1, "2026-05-20T00:00:00Z", first=999), date(2025, 1, 1)),
+        # Nor do many that are a part of it alone.
+        (many(SPEAKS_FROM, "2026-05-20T00:00:00Z"), date(2025, 1, 1)),
+        # Nor one of them, again and again.
+        (many(1, "2026-05-20T00:00:00Z") * 300, date(2025, 1, 1)),
+        (many(299) + many(1, "2026-05-20T00:00:00Z", first=999), date(2026, 5, 20)),
+    ],
+)
+def test_a_release_is_known_further_only_by_what_goes_through_it(
+    then: list[dict[str, Any]], known: date, take: Take, db: Path, tmp_path: Path
+) -> None:
+    imported(take(write_json(tmp_path / "a", many(300))))
+    imported(take(write_json(tmp_path / "b", then)))
+    assert [s.as_of.date() for s in status(db, AT)] == [known]
+
+
+def test_a_fresh_record_that_was_there_first_does_not_date_the_old_ones(
+    take: Take, db: Path, tmp_path: Path
+) -> None:
+    imported(take(write_json(tmp_path / "a", osv_record("ALSA-2026:9"))))
+    imported(take(write_json(tmp_path / "b", many(300))))
+    assert [s.as_of.date() for s in status(db, AT)] == [date(2025, 1, 1)]
+
+
+def test_one_fresh_update_does_not_date_a_repository(take: Take, db: Path, tmp_path: Path) -> None:
+    old = [update(id=f"RLSA-2025:{n}", updated="2025-01-01 00:00:00") for n in range(300)]
+    imported(take(updateinfo(tmp_path / "a", *old)))
+    imported(take(updateinfo(tmp_path / "b", update(id="RLSA-2026:9", updated="2026-05-31 00:00:00"))))
+    assert [s.as_of.date() for s in status(db, AT)] == [date(2025, 1, 1)]
+
+
+@pytest.mark.parametrize("published", ["2027-06-02T00:00:00Z", "9999-12-31T00:00:00Z"])
+def test_records_that_were_published_a_year_ahead_are_refused(
+    published: str, take: Take, tmp_path: Path
+) -> None:
+    record = osv_record()
+    record["published"] = published
+    assert "ALSA-2026:1: bears the date" in refused(take(write_json(tmp_path / "a", record)))
+
+
+def test_a_date_of_a_programs_zero_is_none(take: Take, db: Path, tmp_path: Path) -> None:
+    record = osv_record()
+    record["published"] = "0001-01-01T00:00:00Z"
+    imported(take(write_json(tmp_path / "a", record)))
+    (advisory,) = values(db, ALMA)
+    assert isinstance(advisory, Advisory)
+    assert advisory.published is None
+
+
 def test_a_damaged_member_is_named_and_nothing_is_taken(take: Take, db: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a", "w") as archive:
         archive.writestr("good.json", json.dumps(osv_record()))
@@ -517,6 +574,35 @@ def test_a_catalogue_that_lacks_entries_is_refused(take: Take, tmp_path: Path) -
     assert "is 2, but 1 entries are there" in refused(take(write_json(path, content)))
 
 
+@pytest.mark.parametrize("due", ["9999-12-31", "2027-06-01", "0001-01-01"])
+def test_deadlines_that_cannot_be_are_refused(due: str, take: Take, tmp_path: Path) -> None:
+    content = json.loads(kev(tmp_path / "k", "CVE-2026-0001").read_text())
+    content["vulnerabilities"][0]["dueDate"] = due
+    assert f"CVE-2026-0001: bears the date {due}" in refused(take(write_json(tmp_path / "k", content)))
+
+
+KEV_HEAD = "cveID,vendorProject,dateAdded,dueDate,knownRansomwareCampaignUse,notes\n"
+KEV_ROW = "CVE-2026-0001,x,2026-04-01,2026-04-22,Unknown,n\n"
+
+
+@pytest.mark.parametrize("cut", ["", ",n", "n", ",Unknown,n"])
+def test_a_catalogue_that_was_cut_within_a_row_names_its_line(cut: str, take: Take, tmp_path: Path) -> None:
+    (tmp_path / "k").write_text((KEV_HEAD + KEV_ROW * 2)[: -len(cut) - 1])
+    assert ": line 3: ends in the middle" in refused(take(tmp_path / "k"))
+
+
+def test_a_catalogue_with_a_row_short_of_columns_names_its_line(take: Take, tmp_path: Path) -> None:
+    (tmp_path / "k").write_text(KEV_HEAD + KEV_ROW + "CVE-2026-0002,x,2026-04-01,2026-04-22\n")
+    assert ": line 3: ends in the middle" in refused(take(tmp_path / "k"))
+
+
+def test_likelihoods_that_were_cut_within_a_row_name_its_line(take: Take, tmp_path: Path) -> None:
+    (tmp_path / "e").write_text(
+        "#model_version:v1,score_date:2026-05-01T12:55:00Z\ncve,epss,percentile\nCVE-2026-0001,0.5,0.9\nCVE-2026-0002,0.0"
+    )
+    assert ": line 4: ends in the middle" in refused(take(tmp_path / "e"))
+
+
 def test_likelihoods(take: Take, db: Path, tmp_path: Path) -> None:
     (tmp_path / "e").write_text(
         "#model_version:v2025.03.14,score_date:2026-05-01T12:55:00Z\ncve,epss,percentile\n"
@@ -595,6 +681,55 @@ def test_a_file_that_is_not_there_is_refused_in_words(take: Take, tmp_path: Path
 def test_what_was_imported_is_known_by_its_content(take: Take, tmp_path: Path) -> None:
     imported(take(kev(tmp_path / "k", "CVE-2026-0001")))
     assert imported(take(kev(tmp_path / "copy", "CVE-2026-0001"))).outcome is Outcome.UNCHANGED
+
+
+def numbers(count: int) -> list[str]:
+    return [f"CVE-2026-{n:04}" for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "taken"),
+    [(100, 80, True), (100, 79, False), (100, 1, False), (4, 1, True), (5, 1, False), (20, 16, True)],
+)
+def test_a_feed_that_lost_more_than_a_fifth_was_cut_short(
+    before: int, now: int, taken: bool, take: Take, db: Path, tmp_path: Path
+) -> None:
+    imported(take(kev(tmp_path / "a", *numbers(before))))
+    result = take(kev(tmp_path / "b", *numbers(now), released="2026-05-02T00:00:00Z"))
+    assert isinstance(result, Imported) == taken
+    assert len(values(db, Feed(Kind.KEV))) == (now if taken else before)
+    if isinstance(result, Refused):
+        assert f"has {now} entries of kev, and {before} are here" in str(result.error)
+        assert "--shrink" in str(result.error)
+
+
+def test_who_asks_for_it_may_shrink_a_feed(take: Take, db: Path, tmp_path: Path) -> None:
+    imported(take(kev(tmp_path / "a", *numbers(100))))
+    imported(take(kev(tmp_path / "b", *numbers(1), released="2026-05-02T00:00:00Z"), shrink=True))
+    assert len(values(db, Feed(Kind.KEV))) == 1
+
+
+@pytest.mark.parametrize("shrink", [False, True])
+def test_nothing_at_all_is_never_taken_for_a_feed(shrink: bool, take: Take, db: Path, tmp_path: Path) -> None:
+    imported(take(kev(tmp_path / "a", "CVE-2026-0001")))
+    empty = kev(tmp_path / "b", released="2026-05-02T00:00:00Z")
+    assert "holds no entry of kev" in refused(take(empty, shrink=shrink))
+    assert len(values(db, Feed(Kind.KEV))) == 1
+
+
+@pytest.mark.parametrize("end", ["packages:\n", "packages:", "  - pkg:\n      name: openssl\n"])
+def test_secdb_that_was_cut_short_is_refused(end: str, take: Take, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text(SECDB_YAML[: SECDB_YAML.index(end) + len(end)])
+    refused(take(tmp_path / "s"))
+
+
+def test_an_index_whose_every_version_changed_is_taken(take: Take, db: Path, tmp_path: Path) -> None:
+    imported(take(suite(tmp_path / "one", *(stanza(f"p{n}", "1") for n in range(50)))))
+    later = suite(
+        tmp_path / "two", *(stanza(f"p{n}", "2") for n in range(50)), dated=DATED + timedelta(days=1)
+    )
+    imported(take(later))
+    assert len(values(db, SECURITY)) == 50
 
 
 def test_an_older_catalogue_changes_nothing(take: Take, db: Path, tmp_path: Path) -> None:

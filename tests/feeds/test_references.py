@@ -295,13 +295,16 @@ def alpine(*names: str, branch: str = "v3.20") -> tuple[Repository, ...]:
 
 
 def test_of_secdb_each_repository_speaks_for_itself(take: Take, db: Path, tmp_path: Path) -> None:
-    take(write_json(tmp_path / "s", {"distroversion": "v3.20", "reponame": "main", "packages": []}))
+    packages = [{"pkg": {"name": "other", "secfixes": {"1-r0": ["CVE-2026-1"]}}}]
+    take(write_json(tmp_path / "s", {"distroversion": "v3.20", "reponame": "main", "packages": packages}))
     found = advisories(db)
     assert found.coverage(SOME, system(ALPINE), alpine("main")).uncovered == ()
     missing = found.coverage(SOME, system(ALPINE), alpine("main", "community")).uncovered
     assert missing == ("https://dl.example/alpine/v3.20/community",)
     assert found.coverage(SOME, system(ALPINE), alpine("main", branch="edge")).uncovered
-    take(write_json(tmp_path / "c", {"distroversion": "v3.20", "reponame": "community", "packages": []}))
+    take(
+        write_json(tmp_path / "c", {"distroversion": "v3.20", "reponame": "community", "packages": packages})
+    )
     assert advisories(db).coverage(SOME, system(ALPINE), alpine("main", "community")).uncovered == ()
 
 

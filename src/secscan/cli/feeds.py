@@ -37,10 +37,15 @@ def command() -> None:
     type=_FILE,
     help="The public key of whoever made a bundle; repeatable. Bundles of others are refused.",
 )
+@click.option(
+    "--shrink",
+    is_flag=True,
+    help="Also take a file that has far fewer entries than what is here; else it counts as cut short.",
+)
 @options.workspace
 @click.pass_context
 def import_(
-    ctx: click.Context, files: tuple[Path, ...], keys: tuple[Path, ...], workspace: str | None
+    ctx: click.Context, files: tuple[Path, ...], keys: tuple[Path, ...], shrink: bool, workspace: str | None
 ) -> None:
     """Take in files, and what is of use in folders: /var/lib/apt/lists, OSV, updateinfo, KEV, EPSS, bundles and more.
 
@@ -62,7 +67,7 @@ def import_(
     trusted = [load_public_key(key) for key in keys]
     outcomes: dict[str, int] = {}
     with _busy():
-        for result in import_files(database, files, datetime.now(UTC), trusted):
+        for result in import_files(database, files, datetime.now(UTC), trusted, shrink=shrink):
             if isinstance(result, Refused):
                 outcomes["refused"] = outcomes.get("refused", 0) + 1
                 click.echo(visible(str(result.error)), err=True)

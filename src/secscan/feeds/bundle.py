@@ -34,9 +34,14 @@ from secscan.feeds.storage import open_store
 from secscan.feeds.streams import MOST_STREAM_BYTES, reading
 from secscan.language import _
 
-MAGIC = b"secscan feeds bundle 1\n"
+MAGIC = b"secscan feeds bundle 2\n"
+#: The first had no withdrawals, and is read as one that has none.
+_KNOWN = (b"secscan feeds bundle 1\n", MAGIC)
 _MOST_HEADER_BYTES = 16 << 20
 _MOST_LINE_BYTES = 16 << 20
+
+
+_OR_NONE: dict[Kind, Any] = {kind: value | None for kind, value in VALUES.items()}
 
 
 class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +52,8 @@ class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of: datetime
     dated_by: DatedBy
     entries: int
+    #: Entries that were taken back by their maker; their lines have no value.
+    withdrawn: int = 0
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +77,7 @@ class Member:
     as_of: datetime
     dated_by: DatedBy
     entries: int
+    withdrawn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +114,16 @@ class Bundle:
             hashed.drain()
         if hashed.digest.hexdigest() != self.sha256:
             raise FeedError(self.name, "", _("was changed while it was read; copy it again"))
-        if count != sum(member.entries for member in self.members):
+        if count != sum(member.entries + member.withdrawn for member in self.members):
             raise FeedError(self.name, "", _("lacks entries that its header counts; make it again"))
 
     def _entry(self, text: bytes) -> Entry:
         try:
             line = msgspec.json.decode(text, type=_Line)
             feed = self.members[line.member].feed
-            return Entry(feed, line.key, msgspec.json.decode(line.value, type=VALUES[feed.kind]), line.dated)
-        except (msgspec.MsgspecError, IndexError) as e:
+            value = msgspec.json.decode(line.value, type=_OR_NONE[feed.kind])
+            return Entry(feed, line.key, value, line.dated)
+        except (msgspec.MsgspecError, IndexError, RecursionError, UnicodeDecodeError) as e:
             raise FeedError(
                 self.name, "", _("has an entry that can't be read: {error}").format(error=e)
             ) from e
@@ -131,6 +140,7 @@ def write_bundle(db: Path, out: Path, key: Ed25519PrivateKey, at: datetime) -> B
             raise FeedError(str(db), "", _("holds no feed yet; run: secscan feeds import FILE"))
         with reading(str(out)), tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
             packed = Path(folder) / "entries"
+            withdrawn = [0] * len(states)
             # The time of packing is left out, so that the same feeds give the same bytes.
             with (
                 packed.open("wb") as raw,
@@ -139,6 +149,10 @@ def write_bundle(db: Path, out: Path, key: Ed25519PrivateKey, at: datetime) -> B
                 for number, state in enumerate(states):
                     for name, value, dated in store.entries(state):
                         lines.write(msgspec.json.encode((number, name, dated, value)) + b"\n")
+                    # What is there on the other side has to go as well, so that these are said, too.
+                    for name, dated in store.withdrawals(state):
+                        lines.write(msgspec.json.encode((number, name, dated, None)) + b"\n")
+                        withdrawn[number] += 1
             header = _Header(
                 made_at=at,
                 sha256=_sha256(packed),
@@ -151,8 +165,9 @@ def write_bundle(db: Path, out: Path, key: Ed25519PrivateKey, at: datetime) -> B
                         as_of=s.as_of,
                         dated_by=s.dated_by,
                         entries=s.entries,
+                        withdrawn=withdrawn[number],
                     )
-                    for s in states
+                    for number, s in enumerate(states)
                 ),
             )
             signed = MAGIC + msgspec.json.encode(header) + b"\n"
@@ -176,7 +191,7 @@ def read_bundle(path: Path, trusted_keys: Iterable[Ed25519PublicKey]) -> Bundle:
     name = str(path)
     with reading(name), path.open("rb") as file:
         magic = file.readline(len(MAGIC) + 16)
-        if magic != MAGIC:
+        if magic not in _KNOWN:
             raise FeedError(
                 name, "", _("is a bundle that this secscan does not know: {line!r}").format(line=magic[:40])
             )
@@ -185,7 +200,7 @@ def read_bundle(path: Path, trusted_keys: Iterable[Ed25519PublicKey]) -> Bundle:
         signer = _signer(name, magic + header_line, signature_line, trusted_keys)
         try:
             header = msgspec.json.decode(header_line, type=_Header)
-        except msgspec.MsgspecError as e:
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as e:
             raise FeedError(name, "", _("has a header that can't be read: {error}").format(error=e)) from e
         start = file.tell()
         digest = hashlib.sha256()
@@ -196,7 +211,7 @@ def read_bundle(path: Path, trusted_keys: Iterable[Ed25519PublicKey]) -> Bundle:
                 name, "", _("is not what was signed: damaged, cut short or changed; copy it again")
             )
     members = tuple(
-        Member(Feed(m.kind, m.ecosystem, m.release, m.part), m.as_of, m.dated_by, m.entries)
+        Member(Feed(m.kind, m.ecosystem, m.release, m.part), m.as_of, m.dated_by, m.entries, m.withdrawn)
         for m in header.members
     )
     return Bundle(name, path, header.made_at, header.sha256, members, fingerprint(signer), start)

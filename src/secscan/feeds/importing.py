@@ -9,18 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from secscan.feeds.bundle import Bundle, is_bundle, read_bundle
-from secscan.feeds.errors import FeedError
+from secscan.feeds.bundle import Bundle, Member, is_bundle, read_bundle
+from secscan.feeds.errors import UNREADABLE, FeedError, understanding, unreadable
 from secscan.feeds.formats import osv, packages_index
 from secscan.feeds.formats.detecting import is_index, reader_of, unknown
 from secscan.feeds.formats.packages_index import Suite
-from secscan.feeds.model import DatedBy, Feed, Kind, LeftOut, Reading
-from secscan.feeds.storage import Changes, FeedStore, Import, open_store
+from secscan.feeds.model import Advisory, DatedBy, Entry, Exploited, Feed, Kind, LeftOut, Reading
+from secscan.feeds.storage import Changes, FeedStore, Former, Import, open_store
 from secscan.feeds.streams import Document, open_document, reading
 from secscan.language import _
 
@@ -31,6 +31,12 @@ MOST_FILES = 1_000_000
 SPEAKS_FROM = 200
 #: Clocks differ; data of later than that has a wrong date, and would keep all that follows out.
 _AHEAD = timedelta(days=1)
+#: Days that entries bear, such as CISA's deadlines, may lie ahead, but not so far.
+_FAR = timedelta(days=365)
+_FIRST_YEAR = 1990
+#: A feed that has lost more than this part of its entries was cut short; of a small one, a few may go at once.
+_MOST_GONE = 0.2
+_FEW_GONE = 3
 _CUMULATIVE = frozenset({Kind.OSV, Kind.UPDATEINFO})
 
 
@@ -77,12 +83,18 @@ class Refused:
 
 
 def import_files(
-    db: Path, paths: Sequence[Path], at: datetime, trusted_keys: Iterable[Ed25519PublicKey] = ()
+    db: Path,
+    paths: Sequence[Path],
+    at: datetime,
+    trusted_keys: Iterable[Ed25519PublicKey] = (),
+    *,
+    shrink: bool = False,
 ) -> Iterator[Imported | Refused]:
     """Take in files, and whatever of use is in folders; one result for each as it is done.
 
     ``db`` is made where it is not there. ``at`` is the instant of the import. Bundles are taken in only where one of
-    ``trusted_keys`` signed them. Raises FeedError where ``db`` itself can't be used.
+    ``trusted_keys`` signed them. ``shrink`` lets a file that is all there is of its feed have far fewer entries than what
+    is there; else it is taken to be cut short. Raises FeedError where ``db`` itself can't be used.
     """
     keys = tuple(trusted_keys)
     with open_store(db, create=True) as store:
@@ -91,9 +103,12 @@ def import_files(
                 yield source
                 continue
             try:
-                yield _import(store, source, at, keys)
+                with understanding(source.name):
+                    result = _import(store, source, at, keys, shrink=shrink)
             except FeedError as error:
                 yield Refused(source.name, error)
+            else:
+                yield result
 
 
 # --- What there is to import ----------------------------------------------------------------------------
@@ -134,20 +149,24 @@ def _sources(paths: Sequence[Path]) -> Iterator[_Source | Refused]:
             continue
         records: list[Path] = []
         for file in files:
+            wanted = None
             try:
-                document = open_document(file)
-                if packages_index.is_release(document.head):
-                    suite = packages_index.read_release(document)
-                    suites += [suite] if suite else []
-                elif is_index(document.head):
-                    indexes.append(document)
-                    suites += _suites_beside(file, looked)
-                elif given and reader_of(document) is osv.read_json:
-                    records.append(file)
-                elif not given or is_bundle(document.head) or reader_of(document) is not None:
-                    yield document
+                with understanding(str(file)):
+                    document = open_document(file)
+                    if packages_index.is_release(document.head):
+                        suite = packages_index.read_release(document)
+                        suites += [suite] if suite else []
+                    elif is_index(document.head):
+                        indexes.append(document)
+                        suites += _suites_beside(file, looked)
+                    elif given and reader_of(document) is osv.read_json:
+                        records.append(file)
+                    elif not given or is_bundle(document.head) or reader_of(document) is not None:
+                        wanted = document
             except FeedError as error:
                 yield Refused(str(file), error)
+            if wanted is not None:
+                yield wanted
         if records:
             yield _Folder(str(path), tuple(records))
     # Only now have all Release files been seen, in whatever order they were given.
@@ -192,23 +211,24 @@ class _OlderError(Exception):
     """What is there is newer."""
 
 
-def _import(store: FeedStore, source: _Source, at: datetime, keys: tuple[Ed25519PublicKey, ...]) -> Imported:
+def _import(
+    store: FeedStore, source: _Source, at: datetime, keys: tuple[Ed25519PublicKey, ...], *, shrink: bool
+) -> Imported:
     match source:
         case _Folder():
             sha256 = _digest(source.files)
             if store.was_imported(sha256) is not None:
                 return Imported(source.name, Outcome.UNCHANGED)
-            return _take(
-                store, source.name, sha256, osv.read_folder(source.name, source.files), at, DatedBy.DATA
-            )
+            said = osv.read_folder(source.name, source.files)
+            return _take(store, source.name, sha256, said, at, DatedBy.DATA, shrink=shrink)
         case _Index():
             said = packages_index.read_index(source.document, list(source.suites))
             sha256 = _digest([source.document.path])
             if said.as_of is not None and _is_known(store, sha256, said.as_of):
                 return Imported(source.name, Outcome.UNCHANGED)
-            return _take(store, source.name, sha256, said, at, DatedBy.DATA)
+            return _take(store, source.name, sha256, said, at, DatedBy.DATA, shrink=shrink)
     if is_bundle(source.head):
-        return _import_bundle(store, read_bundle(source.path, keys), at)
+        return import_bundle(store, read_bundle(source.path, keys), at)
     read = reader_of(source)
     if read is None:
         raise unknown(source)
@@ -221,7 +241,7 @@ def _import(store: FeedStore, source: _Source, at: datetime, keys: tuple[Ed25519
             return Imported(source.name, Outcome.UNCHANGED)
     elif store.was_imported(sha256) is not None and not _is_news(store, sha256, said):
         return Imported(source.name, Outcome.UNCHANGED)
-    return _take(store, source.name, sha256, said, at, dated_by)
+    return _take(store, source.name, sha256, said, at, dated_by, shrink=shrink)
 
 
 def _is_news(store: FeedStore, sha256: str, said: Reading) -> bool:
@@ -248,7 +268,14 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def _take(
-    store: FeedStore, name: str, sha256: str, said: Reading, at: datetime, dated_by: DatedBy
+    store: FeedStore,
+    name: str,
+    sha256: str,
+    said: Reading,
+    at: datetime,
+    dated_by: DatedBy,
+    *,
+    shrink: bool,
 ) -> Imported:
     if said.as_of is not None:
         _check_date(name, said.as_of, at)
@@ -257,10 +284,11 @@ def _take(
         with store.importing(name, sha256, at) as work:
             for feed in said.feeds:
                 work.open(feed)
-            for entry in said.entries:
+            for entry in _understood(name, said.entries):
                 if isinstance(entry, LeftOut):
                     left_out[entry.why] += 1
                 else:
+                    _check_days(name, entry, at)
                     work.put(entry.feed, entry.key, entry.value, entry.dated)
             if not work.changes:
                 why = "; ".join(f"{count} {reason}" for reason, count in left_out.most_common(3))
@@ -268,7 +296,7 @@ def _take(
                     name, "", _("holds nothing of use ({why})").format(why=why or _("it is empty"))
                 )
             finished = (
-                _finish_complete(work, said.as_of, dated_by)
+                _finish_complete(work, name, said.as_of, dated_by, shrink=shrink)
                 if said.complete
                 else _finish_added(work, name, at, said.as_of)
             )
@@ -277,38 +305,84 @@ def _take(
     return Imported(name, _outcome(finished), finished, dict(left_out))
 
 
-def _finish_complete(work: Import, as_of: datetime | None, dated_by: DatedBy) -> tuple[ImportedFeed, ...]:
+def _understood(name: str, entries: Iterator[Entry | LeftOut]) -> Iterator[Entry | LeftOut]:
+    """Entry by entry, so that what a decoder trips over has a place."""
+    count = 0
+    try:
+        for entry in entries:
+            yield entry
+            count += 1
+    except FeedError:
+        raise
+    except UNREADABLE as e:
+        raise unreadable(name, _("after {count} entries").format(count=count), e) from e
+
+
+def _finish_complete(
+    work: Import, name: str, as_of: datetime | None, dated_by: DatedBy, *, shrink: bool
+) -> tuple[ImportedFeed, ...]:
     assert as_of is not None  # noqa: S101 - whoever is complete has a date, its own or the file's
     finished = []
     for feed, changes in list(work.changes.items()):
-        before = work.as_of(feed)
-        if before is not None and as_of < before:
+        former = work.former(feed)
+        if former is not None and as_of < former.as_of:
             raise _OlderError
         work.remove_unseen(feed)
+        _check_shrinking(name, feed, former.entries if former else 0, work.count(feed), shrink=shrink)
         finished.append(_finished(work, feed, changes, as_of, dated_by))
     return tuple(finished)
 
 
+def _check_shrinking(name: str, feed: Feed, before: int, now: int, *, shrink: bool) -> None:
+    """A copy that was cut short between two entries is as sound as the whole, only shorter; feeds hardly ever are."""
+    if not now:
+        raise FeedError(name, "", _("holds no entry of {feed}; copy it again").format(feed=feed))
+    if not shrink and before - now > max(_FEW_GONE, before * _MOST_GONE):
+        raise FeedError(
+            name,
+            "",
+            _(
+                "has {now} entries of {feed}, and {before} are here: it is probably cut short; copy it again, "
+                "or import it with --shrink where its maker did take so many away"
+            ).format(now=now, feed=feed, before=before),
+        )
+
+
 def _finish_added(work: Import, name: str, at: datetime, made: datetime | None) -> tuple[ImportedFeed, ...]:
     """A record says when it changed, not when it was seen: a release is known until the newest record of its
-    distribution in the file, if the file speaks of that release at all, and else until the newest of its own.
-    ``made`` is when the whole of it was made, where that is known."""
+    distribution in the file, if the file goes through all of that release; else it says nothing of how far what is there
+    is known, and the date stays. ``made`` is when the whole of it was made, where that is known."""
     newest: dict[str, datetime] = {}
     for feed, changes in work.changes.items():
         if changes.newest is not None:
             newest[feed.ecosystem] = max(newest.get(feed.ecosystem, changes.newest), changes.newest)
     finished = []
     for feed, changes in list(work.changes.items()):
-        own = newest.get(feed.ecosystem) if changes.seen >= SPEAKS_FROM else changes.newest
+        sweeps = made is not None or _sweeps(work, feed)
+        own = newest.get(feed.ecosystem) if sweeps else changes.newest
         if made is not None:
             own = max(made, own) if own is not None else made
         if own is None:
             raise FeedError(name, "", _("none of its advisories bears a date"))
         _check_date(name, own, at)
-        before = work.as_of(feed)
-        as_of = max(own, before) if before is not None else own
+        as_of = _known_until(own, work.former(feed), sweeps=sweeps)
         finished.append(_finished(work, feed, changes, as_of, DatedBy.DATA))
     return tuple(finished)
+
+
+def _sweeps(work: Import, feed: Feed) -> bool:
+    spoken_of = work.spoken_of(feed)
+    return spoken_of >= SPEAKS_FROM and spoken_of >= work.count(feed) * (1 - _MOST_GONE)
+
+
+def _known_until(own: datetime, former: Former | None, *, sweeps: bool) -> datetime:
+    if former is None:
+        return own
+    if sweeps:
+        # What spoke for too little to be gone by has no date to keep.
+        return max(own, former.as_of) if former.entries >= SPEAKS_FROM else own
+    # A release that is put together from single records is known no further than the oldest import of them.
+    return former.as_of if former.entries >= SPEAKS_FROM else min(own, former.as_of)
 
 
 def _finished(work: Import, feed: Feed, changes: Changes, as_of: datetime, dated_by: DatedBy) -> ImportedFeed:
@@ -336,29 +410,64 @@ def _check_date(name: str, as_of: datetime, at: datetime) -> None:
         )
 
 
+def _check_days(name: str, entry: Entry, at: datetime) -> None:
+    """A day that is far ahead is a slip or a trick: deadlines and ages are counted from it."""
+    if entry.dated is not None and entry.dated > at + _AHEAD:
+        _check_date(name, entry.dated, at)
+    match entry.value:
+        case Exploited(added=added, due=due):
+            days: tuple[date | None, ...] = (added, due)
+        case Advisory(published=published):
+            days = (published,)
+        case _:
+            return
+    for day in days:
+        if day is not None and (day.year < _FIRST_YEAR or day >= (at + _FAR).date()):
+            raise FeedError(
+                name,
+                entry.key[:60],
+                _("bears the date {date}, which can't be: from {first} to a year ahead is expected").format(
+                    date=day.isoformat(), first=_FIRST_YEAR
+                ),
+            )
+
+
 # --- Bundles --------------------------------------------------------------------------------------------
 
 
-def _import_bundle(store: FeedStore, bundle: Bundle, at: datetime) -> Imported:
-    """Feed by feed: each that is newer than what is there, the others not."""
-    if store.was_imported(bundle.sha256) is not None:
-        return Imported(bundle.name, Outcome.UNCHANGED)
-    present = {state.feed: state.as_of for state in store.states()}
+def import_bundle(store: FeedStore, bundle: Bundle, at: datetime) -> Imported:
+    """Feed by feed: each that is newer than what is there, the others not. Raises FeedError."""
     for member in bundle.members:
         _check_date(bundle.name, member.as_of, at)
-    taken = {m.feed: m for m in bundle.members if m.feed not in present or m.as_of >= present[m.feed]}
-    if not taken:
-        return Imported(bundle.name, Outcome.OLDER)
+    present = {state.feed: state.as_of for state in store.states()}
+    # The same entries of a later date are news: the makers of the bundle have seen that they still hold.
+    if store.was_imported(bundle.sha256) is not None and all(
+        m.feed in present and m.as_of <= present[m.feed] for m in bundle.members
+    ):
+        return Imported(bundle.name, Outcome.UNCHANGED)
     finished = []
-    with store.importing(bundle.name, bundle.sha256, at) as work:
-        for feed in taken:
-            work.open(feed)
-        for entry in bundle.entries():
-            if entry.feed in taken:
-                work.put(entry.feed, entry.key, entry.value, entry.dated)
-        for feed, member in taken.items():
-            if feed.kind not in _CUMULATIVE:
-                work.remove_unseen(feed)
-            finished.append(_finished(work, feed, work.changes[feed], member.as_of, member.dated_by))
+    try:
+        with store.importing(bundle.name, bundle.sha256, at) as work:
+            # Only from here on nobody else writes: what was there when the bundle was opened may be old by now.
+            taken = {m.feed: m for m in bundle.members if _is_newer(work, m)}
+            if not taken:
+                raise _OlderError
+            for feed in taken:
+                work.open(feed)
+            for entry in _understood(bundle.name, bundle.entries()):
+                if isinstance(entry, Entry) and entry.feed in taken:
+                    _check_days(bundle.name, entry, at)
+                    work.put(entry.feed, entry.key, entry.value, entry.dated)
+            for feed, member in taken.items():
+                if feed.kind not in _CUMULATIVE:
+                    work.remove_unseen(feed)
+                finished.append(_finished(work, feed, work.changes[feed], member.as_of, member.dated_by))
+    except _OlderError:
+        return Imported(bundle.name, Outcome.OLDER)
     left_out = {_("feeds that are newer here"): len(bundle.members) - len(taken)}
     return Imported(bundle.name, Outcome.IMPORTED, tuple(finished), {k: n for k, n in left_out.items() if n})
+
+
+def _is_newer(work: Import, member: Member) -> bool:
+    former = work.former(member.feed)
+    return former is None or member.as_of >= former.as_of

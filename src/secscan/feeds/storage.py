@@ -67,6 +67,14 @@ class FeedState:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A feed's revision before an import."""
+
+    as_of: datetime
+    entries: int
+
+
 @dataclass(slots=True)
 class Changes:
     """What an import did to one feed."""
@@ -136,6 +144,15 @@ class FeedStore:
         for key, body, dated in rows:
             yield key, decoder.decode(body), _instant(dated) if dated is not None else None
 
+    def withdrawals(self, state: FeedState) -> Iterator[tuple[str, datetime | None]]:
+        """Key and date of each entry of the feed that its maker has taken back, by key."""
+        rows = self._connection.execute(
+            "SELECT key, dated FROM entry WHERE feed = ? AND until IS NULL AND body IS NULL ORDER BY key",
+            (state.id,),
+        )
+        for key, dated in rows:
+            yield key, _instant(dated) if dated is not None else None
+
     def was_imported(self, sha256: str) -> datetime | None:
         """When a file of this content was last taken in."""
         row = self._connection.execute(
@@ -170,7 +187,8 @@ class FeedStore:
         try:
             cursor = connection.execute(
                 "INSERT INTO import (file, sha256, imported_at) VALUES (?, ?, ?)",
-                (file, sha256, _microseconds(at)),
+                # Names of files are bytes, and need not be UTF-8.
+                (file.encode("utf-8", "backslashreplace").decode(), sha256, _microseconds(at)),
             )
             connection.execute("CREATE TEMP TABLE IF NOT EXISTS seen (entry INTEGER PRIMARY KEY)")
             connection.execute("DELETE FROM seen")
@@ -250,26 +268,41 @@ class Import:
             (self._number, self._ids[feed]),
         ).rowcount
 
-    def as_of(self, feed: Feed) -> datetime | None:
-        """The date of the feed's newest revision before this import."""
-        self.open(feed)
+    def former(self, feed: Feed) -> "Former | None":
+        """The feed's newest revision before this import; nobody else can add one until this import ends."""
         row = self._connection.execute(
-            "SELECT as_of FROM revision WHERE feed = ? AND import < ? ORDER BY import DESC LIMIT 1",
-            (self._ids[feed], self._number),
+            """
+            SELECT as_of, entries FROM revision r JOIN feed f ON f.id = r.feed
+            WHERE kind = ? AND ecosystem = ? AND release = ? AND part = ? AND import < ? ORDER BY import DESC LIMIT 1
+            """,
+            (feed.kind.value, feed.ecosystem, feed.release, feed.part, self._number),
         ).fetchone()
-        return _instant(row[0]) if row is not None else None
+        return Former(_instant(row[0]), row[1]) if row is not None else None
+
+    def spoken_of(self, feed: Feed) -> int:
+        """How many of the feed's entries, as they are now, this import named; each counts once."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM seen JOIN entry e ON e.id = seen.entry WHERE e.feed = ? AND e.body IS NOT NULL",
+            (self._ids[feed],),
+        ).fetchone()
+        return int(row[0])
+
+    def count(self, feed: Feed) -> int:
+        """How many entries the feed has now."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM entry WHERE feed = ? AND until IS NULL AND body IS NOT NULL",
+            (self._ids[feed],),
+        ).fetchone()
+        return int(row[0])
 
     def finish(self, feed: Feed, as_of: datetime, dated_by: DatedBy) -> int:
         """Close the feed's revision; answers how many entries it has."""
-        count = self._connection.execute(
-            "SELECT count(*) FROM entry WHERE feed = ? AND until IS NULL AND body IS NOT NULL",
-            (self._ids[feed],),
-        ).fetchone()[0]
+        count = self.count(feed)
         self._connection.execute(
             "INSERT INTO revision (import, feed, as_of, dated_by, entries) VALUES (?, ?, ?, ?, ?)",
             (self._number, self._ids[feed], _microseconds(as_of), dated_by.value, count),
         )
-        return int(count)
+        return count
 
     def forget(self, feed: Feed) -> None:
         """Leave it out of this import; for a feed of which nothing was put."""

@@ -42,12 +42,12 @@ class Document:
         with reading(self.name), self.path.open("rb") as file:
             yield cast("BinaryIO", io.BufferedReader(_Bounded(_unpacked(file, self.name), self.name), _CHUNK))
 
-    def load(self) -> bytes:
-        """The whole. Raises FeedError as ``stream`` does, and where it is larger than ``MOST_DOCUMENT_BYTES``."""
+    def load(self, most: int = MOST_DOCUMENT_BYTES) -> bytes:
+        """The whole. Raises FeedError as ``stream`` does, and where it has more than ``most`` bytes."""
         with self.stream() as stream:
-            content = stream.read(MOST_DOCUMENT_BYTES + 1)
-        if len(content) > MOST_DOCUMENT_BYTES:
-            limit = MOST_DOCUMENT_BYTES >> 20
+            content = stream.read(most + 1)
+        if len(content) > most:
+            limit = most >> 20
             raise FeedError(self.name, "", _("is larger than {limit} MiB, unpacked").format(limit=limit))
         return content
 

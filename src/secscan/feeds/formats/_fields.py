@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -11,7 +12,12 @@ from secscan.feeds.errors import FeedError
 from secscan.language import _
 from secscan.model import Severity
 
+T = TypeVar("T")
+
 CVE = re.compile(r"CVE-\d{4}-\d{4,9}")
+
+#: Characters; the longest form, with a fraction and an offset, has 35.
+_MOST_INSTANT = 64
 
 #: Distributors' words for how grave a flaw is.
 _WORDS = {
@@ -38,6 +44,8 @@ def cves(texts: Iterable[str]) -> tuple[str, ...]:
 
 def instant(text: str) -> datetime | None:
     """ISO 8601 in any of its usual forms, UTC where it says nothing else; None for what is no instant."""
+    if len(text) > _MOST_INSTANT:
+        return None
     try:
         value = datetime.fromisoformat(text.strip().replace(" UTC", "+00:00"))
     except ValueError:
@@ -46,7 +54,15 @@ def instant(text: str) -> datetime | None:
         if shortened == text.strip():
             return None
         return instant(shortened)
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return utc(value)
+
+
+def utc(value: datetime) -> datetime | None:
+    """The same instant in UTC, which it is taken to be in where it says nothing; None outside the years 1 to 9999."""
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
 
 
 def day(text: str) -> date | None:
@@ -55,12 +71,35 @@ def day(text: str) -> date | None:
     return value.date() if value else None
 
 
-def json_error(name: str, place: str, error: msgspec.MsgspecError) -> FeedError:
+def decode_json(content: bytes | msgspec.Raw, type_: type[T], name: str, place: str = "") -> T:
+    """JSON of an outer shape. Raises FeedError where it is none, or nested without end."""
+    try:
+        return msgspec.json.decode(content, type=type_)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as e:
+        raise json_error(name, place, e) from e
+
+
+def json_error(name: str, place: str, error: Exception) -> FeedError:
     """What is wrong with JSON, as an operator can use it: a copy cut short, or data of another kind."""
     if isinstance(error, msgspec.ValidationError):
         return FeedError(name, place, _("is not as the format has it: {error}").format(error=error))
     return FeedError(
         name, place, _("is no valid JSON, perhaps cut short: {error}; copy it again").format(error=error)
+    )
+
+
+def check_last_line(name: str, content: bytes) -> None:
+    """Raises FeedError where lines end without a newline: a copy that was cut short does, their makers' never do."""
+    if not content.endswith(b"\n"):
+        line = content.count(b"\n") + 1
+        raise cut_short(name, line)
+
+
+def cut_short(name: str, line: int) -> FeedError:
+    return FeedError(
+        name,
+        _("line {line}").format(line=line),
+        _("ends in the middle: the copy is not complete, make it again"),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from secscan.feeds.distributions import DEBIAN
-from secscan.feeds.formats._fields import json_error, severity
+from secscan.feeds.formats._fields import decode_json, severity
 from secscan.feeds.model import Advisory, Affected, Entry, Feed, Kind, LeftOut, RatedFlaw, Reading
 from secscan.feeds.streams import Document
 from secscan.language import _
@@ -24,25 +24,16 @@ class _Flaw(msgspec.Struct, frozen=True):
     releases: dict[str, _Release] = {}
 
 
-_flaws = msgspec.json.Decoder(dict[str, _Flaw])
-
-
 def read(document: Document) -> Reading:
     """All flaws but those that a release never had, and those nobody has made up his mind about."""
-    try:
-        # Source packages are taken apart one by one: as a whole they would be ten times as large as the file.
-        sources = msgspec.json.decode(document.load(), type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError as e:
-        raise json_error(document.name, "", e) from e
+    # Source packages are taken apart one by one: as a whole they would be ten times as large as the file.
+    sources = decode_json(document.load(), dict[str, msgspec.Raw], document.name)
     return Reading(Kind.DEBIAN_TRACKER, None, True, _entries(document, sources))
 
 
 def _entries(document: Document, sources: dict[str, msgspec.Raw]) -> Iterator[Entry | LeftOut]:
     for source, raw in sources.items():
-        try:
-            flaws = _flaws.decode(raw)
-        except msgspec.MsgspecError as e:
-            raise json_error(document.name, source, e) from e
+        flaws = decode_json(raw, dict[str, _Flaw], document.name, source[:60])
         for number, flaw in flaws.items():
             for codename, state in flaw.releases.items():
                 release = DEBIAN.get(codename)

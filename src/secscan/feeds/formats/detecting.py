@@ -18,6 +18,9 @@ from secscan.feeds.model import Reading
 from secscan.feeds.streams import Document
 from secscan.language import _
 
+#: Fields that may stand before ``Package`` in the first entry of an index.
+_MOST_FIELDS_BEFORE = 20
+
 Reader = Callable[[Document], Reading]
 
 
@@ -41,7 +44,17 @@ def reader_of(document: Document) -> Reader | None:
 
 def is_index(head: bytes) -> bool:
     """Whether it begins like a ``Packages`` file of Debian's."""
-    return re.match(rb"(?:[A-Z][A-Za-z0-9-]*: ?.*\n(?: .*\n)*){0,20}?Package: \S+\n", head) is not None
+    fields = 0
+    # Line by line, for one expression over all of them could try every way to share the lines out among the fields.
+    for line in head.split(b"\n")[:-1]:
+        if fields and line.startswith(b" "):
+            continue
+        if re.fullmatch(rb"Package: \S+", line):
+            return True
+        fields += 1
+        if fields > _MOST_FIELDS_BEFORE or not re.match(rb"[A-Z][A-Za-z0-9-]*:", line):
+            return False
+    return False
 
 
 def unknown(document: Document) -> FeedError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from secscan.feeds.errors import FeedError
-from secscan.feeds.formats._fields import day
+from secscan.feeds.formats._fields import check_last_line, day
 from secscan.feeds.model import Entry, Feed, Kind, LeftOut, Reading, Support
 from secscan.feeds.streams import Document
 from secscan.language import _
@@ -17,11 +17,13 @@ MOST_BYTES = 1 << 20
 def read(document: Document) -> Reading:
     """Every release that has a number and an end. Which of the two it is, its columns tell."""
     with document.stream() as stream:
-        text = stream.read(MOST_BYTES).decode("utf-8", "replace")
+        content = stream.read(MOST_BYTES)
+    check_last_line(document.name, content)
+    text = content.decode("utf-8", "replace")
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    product = "ubuntu" if "eol-esm" in (rows.fieldnames or ()) else "debian"
-    feed = Feed(Kind.DISTRO_INFO, part=product)
     try:
+        product = "ubuntu" if "eol-esm" in (rows.fieldnames or ()) else "debian"
+        feed = Feed(Kind.DISTRO_INFO, part=product)
         entries = list(_entries(rows, feed))
     except csv.Error as e:
         raise FeedError(document.name, _("line {line}").format(line=rows.line_num), str(e)) from e

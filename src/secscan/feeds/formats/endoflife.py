@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import msgspec
-
 from secscan.feeds.errors import FeedError
-from secscan.feeds.formats._fields import day, instant, json_error
+from secscan.feeds.formats._fields import day, decode_json, instant
 from secscan.feeds.model import Entry, Feed, Kind, LeftOut, Reading, Support
 from secscan.feeds.streams import Document
 from secscan.language import _
@@ -38,6 +36,8 @@ _NAMES = {
     "ubuntu": "Ubuntu",
     "windows-server": "Windows Server",
 }
+#: The largest known have 100 kB; as it is taken apart as a whole, it may be forty times as large in memory.
+MOST_BYTES = 4 << 20
 #: Whose extended support costs nothing, so that a release ends with it.
 _FREE_EXTENSION = frozenset({"debian"})
 
@@ -47,10 +47,7 @@ def read(document: Document) -> Reading:
 
     Two of the forms don't name their product; there the file's name does, as the site has it (``debian.json``).
     """
-    try:
-        content: Any = msgspec.json.decode(document.load())
-    except msgspec.MsgspecError as e:
-        raise json_error(document.name, "", e) from e
+    content = decode_json(document.load(MOST_BYTES), Any, document.name)
     as_of = None
     product = re.sub(r"\.json$", "", document.path.name)
     releases: list[tuple[str, dict[str, Any]]] = []

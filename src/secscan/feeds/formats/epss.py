@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from secscan.feeds.errors import FeedError
-from secscan.feeds.formats._fields import CVE, instant
+from secscan.feeds.formats._fields import CVE, cut_short, instant
 from secscan.feeds.model import Entry, Feed, Kind, LeftOut, Likelihoods, Reading
 from secscan.feeds.streams import Document
 from secscan.language import _
@@ -14,6 +14,8 @@ FEED = Feed(Kind.EPSS)
 #: There are 300,000 CVEs in 2026.
 MOST_ROWS = 3_000_000
 _MOST_LINE_BYTES = 1024
+#: ``cve,epss,percentile``.
+_COMMAS = 2
 
 
 def read(document: Document) -> Reading:
@@ -40,6 +42,9 @@ def _entries(document: Document) -> Iterator[Entry | LeftOut]:
             line = stream.readline(_MOST_LINE_BYTES).decode("ascii", "replace")
             if not line:
                 break
+            # That it ends without a newline says nothing: FIRST's own files do.
+            if not line.startswith("#") and line.count(",") < _COMMAS:
+                raise cut_short(document.name, number)
             if line.startswith(("#", "cve,")):
                 continue
             cve, _comma, rest = line.strip().partition(",")

@@ -8,12 +8,14 @@ from datetime import date
 import msgspec
 
 from secscan.feeds.errors import FeedError
-from secscan.feeds.formats._fields import CVE, instant, json_error
+from secscan.feeds.formats._fields import CVE, check_last_line, cut_short, decode_json, instant, json_error
 from secscan.feeds.model import Entry, Exploited, Feed, Kind, LeftOut, Reading
 from secscan.feeds.streams import Document
 from secscan.language import _
 
 FEED = Feed(Kind.KEV)
+#: The whole had 1.4 MB in 2025.
+MOST_BYTES = 16 << 20
 
 
 class _Vulnerability(msgspec.Struct, frozen=True):
@@ -31,10 +33,7 @@ class _Catalogue(msgspec.Struct, frozen=True):
 
 
 def read_json(document: Document) -> Reading:
-    try:
-        catalogue = msgspec.json.decode(document.load(), type=_Catalogue)
-    except msgspec.MsgspecError as e:
-        raise json_error(document.name, "", e) from e
+    catalogue = decode_json(document.load(MOST_BYTES), _Catalogue, document.name)
     released = instant(catalogue.released)
     if released is None:
         raise FeedError(
@@ -53,12 +52,16 @@ def read_json(document: Document) -> Reading:
 
 def read_csv(document: Document) -> Reading:
     """The same as a table, which bears no date: the newest day on which an entry was added stands for it."""
-    text = io.StringIO(document.load().decode("utf-8-sig", "replace"), newline="")
+    content = document.load(MOST_BYTES)
+    check_last_line(document.name, content)
+    text = io.StringIO(content.decode("utf-8-sig", "replace"), newline="")
     vulnerabilities = []
     rows = csv.DictReader(text)
     try:
         for row in rows:
             place = _("line {line}").format(line=rows.line_num)
+            if None in row.values():
+                raise cut_short(document.name, rows.line_num)
             try:
                 vulnerabilities.append(
                     msgspec.convert({k: v for k, v in row.items() if k and v}, type=_Vulnerability)

@@ -7,26 +7,41 @@ import re
 import tarfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
 from secscan.feeds.distributions import SCHEMES, from_osv
 from secscan.feeds.errors import FeedError
-from secscan.feeds.formats._fields import cves, cvss_severity, json_error, severity
+from secscan.feeds.formats._fields import cves, cvss_severity, decode_json, severity, utc
 from secscan.feeds.model import Advisory, Affected, Entry, Feed, Kind, LeftOut, RatedFlaw, Reading
-from secscan.feeds.streams import Document, reading
+from secscan.feeds.streams import MOST_STREAM_BYTES, Document, reading
 from secscan.language import _
 from secscan.model import Severity
 
 #: One record. The largest known (Ubuntu's, for flaws in the kernel) have 2 MB.
-MOST_RECORD_BYTES = 32 << 20
+MOST_RECORD_BYTES = 8 << 20
 #: Records in one archive or folder. OSV's largest, Ubuntu's, has 60,000.
 MOST_RECORDS = 2_000_000
-#: EL names the stream in the title alone: ``Important: nodejs:18 security update``.
-_STREAM = re.compile(r"(?<![\w:.-])([a-z][\w.+-]*:[\w.+-]+)(?= |$|,)", re.IGNORECASE)
+#: Commas in a file of many records: each may be a record, and takes 64 bytes before it is looked at. OSV's own have one
+#: in 25 bytes.
+MOST_COMMAS = 8_000_000
+#: An archive of more than ``_SMALL_ARCHIVE`` unpacked bytes that shrank to less than a hundredth is a bomb: JSON packs
+#: to a tenth.
+MOST_RATIO = 100
+_SMALL_ARCHIVE = 64 << 20
+#: What tar puts in front of a member for its long name.
+MOST_HEADER_BYTES = 1 << 20
+_MOST_GLOBAL_HEADER_BYTES = 64 << 10
+_MOST_GLOBAL_FIELDS = 100
+#: Characters of a title that are searched for the stream of a module.
+_MOST_TITLE = 1_000
+_STREAM = re.compile(r"[a-z][\w.+-]*:[\w.+-]+", re.IGNORECASE)
+#: Dates before that are a program's zero.
+_FIRST_YEAR = 1990
 
 
 class _Package(msgspec.Struct, frozen=True):
@@ -91,33 +106,32 @@ class _Record(msgspec.Struct, frozen=True):
     database_specific: _RecordNote | None = None
 
 
-_record = msgspec.json.Decoder(_Record)
-_records = msgspec.json.Decoder(list[_Record])
-
-
 def read_json(document: Document) -> Reading:
     """One record, or an array of them."""
     content = document.load()
-    try:
-        records = _records.decode(content) if content.lstrip()[:1] == b"[" else [_record.decode(content)]
-    except msgspec.MsgspecError as e:
-        raise json_error(document.name, "", e) from e
-    return _reading(records)
+    if content.lstrip()[:1] != b"[":
+        return _reading([decode_json(content, _Record, document.name)], document.name)
+    if content.count(b",") > MOST_COMMAS:
+        raise FeedError(
+            document.name, "", _("holds too much for one file; bring it as a zip, tar or folder of records")
+        )
+    records = decode_json(content, list[msgspec.Raw], document.name)
+    return _reading(_from_array(document.name, records), document.name)
 
 
 def read_zip(document: Document) -> Reading:
     """A zip archive of records, as OSV publishes one for each ecosystem."""
-    return _reading(_from_zip(document))
+    return _reading(_from_zip(document), document.name)
 
 
 def read_tar(document: Document) -> Reading:
     """A tar archive of records, packed or not."""
-    return _reading(_from_tar(document))
+    return _reading(_from_tar(document), document.name)
 
 
 def read_folder(name: str, files: Iterable[Path]) -> Reading:
     """Files of one record each, such as a checkout of a distributor's repository of advisories."""
-    return _reading(_from_files(name, files))
+    return _reading(_from_files(name, files), name)
 
 
 def holds_records(head: bytes) -> bool:
@@ -133,23 +147,31 @@ def holds_records(head: bytes) -> bool:
 # --- Where records come from ----------------------------------------------------------------------------
 
 
+def _from_array(name: str, records: list[msgspec.Raw]) -> Iterator[_Record]:
+    """One after the other, for as a whole they would be many times as large as the file."""
+    _check_count(name, len(records))
+    for number, record in enumerate(records, 1):
+        yield decode_json(record, _Record, name, _("record {number}").format(number=number))
+
+
 def _from_zip(document: Document) -> Iterator[_Record]:
     try:
         with reading(document.name), zipfile.ZipFile(document.path) as archive:
             members = archive.infolist()
             _check_count(document.name, len(members))
+            _check_size(document, sum(member.file_size for member in members))
             for member in members:
                 if member.filename.endswith(".json"):
                     with archive.open(member) as file:
                         content = file.read(MOST_RECORD_BYTES + 1)
                     yield _decoded(content, document.name, member.filename)
-    except (zipfile.BadZipFile, NotImplementedError) as e:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeError) as e:
         raise FeedError(document.name, "", _("is damaged: {error}; copy it again").format(error=e)) from e
 
 
 def _from_tar(document: Document) -> Iterator[_Record]:
     try:
-        with document.stream() as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        with document.stream() as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as archive:
             for count, member in enumerate(archive):
                 _check_count(document.name, count)
                 # Nothing is ever unpacked to disk, so links and devices are of no matter.
@@ -170,6 +192,47 @@ def _from_files(name: str, files: Iterable[Path]) -> Iterator[_Record]:
         yield _decoded(content, str(path), "")
 
 
+def _check_size(document: Document, unpacked: int) -> None:
+    """zipfile never gives more of a member than its directory says, so that the sum of these is the bound."""
+    if unpacked > MOST_STREAM_BYTES:
+        limit = MOST_STREAM_BYTES >> 30
+        raise FeedError(document.name, "", _("is larger than {limit} GiB, unpacked").format(limit=limit))
+    if unpacked > max(_SMALL_ARCHIVE, MOST_RATIO * document.path.stat().st_size):
+        raise FeedError(
+            document.name,
+            "",
+            _("unpacks to {size} MiB, more than {ratio} times its size: no feed does").format(
+                size=unpacked >> 20, ratio=MOST_RATIO
+            ),
+        )
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header, within bounds: tarfile reads long names, and the maps of sparse files, into memory whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        # The entry point that the standard library's source names as the one to override.
+        extended = self.type in (*tarfile.SUPPORTED_TYPES, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+        if not self.isreg() and extended and self.size > MOST_HEADER_BYTES:
+            raise _refused_header()
+        if self.type == tarfile.XGLTYPE and (
+            self.size > _MOST_GLOBAL_HEADER_BYTES or len(archive.pax_headers) > _MOST_GLOBAL_FIELDS
+        ):
+            raise _refused_header()
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise _refused_header()
+        return cast("tarfile.TarInfo", super()._proc_member(archive))  # type: ignore[misc]  # typeshed leaves it out
+
+    def _proc_gnusparse_10(
+        self, _member: tarfile.TarInfo, _fields: Mapping[str, str], _archive: tarfile.TarFile
+    ) -> None:
+        raise _refused_header()
+
+
+def _refused_header() -> tarfile.TarError:
+    return tarfile.ReadError(_("a header of a kind or size that no feed has"))
+
+
 def _check_count(name: str, count: int) -> None:
     if count > MOST_RECORDS:
         raise FeedError(name, "", _("holds more than {count} files").format(count=MOST_RECORDS))
@@ -180,21 +243,24 @@ def _decoded(content: bytes, name: str, place: str) -> _Record:
         raise FeedError(
             name, place, _("is larger than {limit} MiB, unpacked").format(limit=MOST_RECORD_BYTES >> 20)
         )
-    try:
-        return _record.decode(content)
-    except msgspec.MsgspecError as e:
-        raise json_error(name, place, e) from e
+    return decode_json(content, _Record, name, place)
 
 
 # --- What they say --------------------------------------------------------------------------------------
 
 
-def _reading(records: Iterable[_Record]) -> Reading:
-    return Reading(Kind.OSV, None, False, (entry for record in records for entry in _entries(record)))
+def _reading(records: Iterable[_Record], name: str) -> Reading:
+    return Reading(Kind.OSV, None, False, (entry for record in records for entry in _entries(record, name)))
 
 
-def _entries(record: _Record) -> Iterator[Entry | LeftOut]:
-    dated = record.modified.astimezone(UTC) if record.modified.tzinfo else record.modified.replace(tzinfo=UTC)
+def _entries(record: _Record, name: str) -> Iterator[Entry | LeftOut]:
+    dated = utc(record.modified)
+    if dated is None:
+        raise FeedError(
+            name,
+            record.id[:60],
+            _("modified is {value}, no instant").format(value=record.modified.isoformat()),
+        )
     by_release: dict[tuple[str, str], list[_Affected]] = defaultdict(list)
     for affected in record.affected or ():
         filed = from_osv(affected.package.ecosystem) if affected.package else None
@@ -202,7 +268,7 @@ def _entries(record: _Record) -> Iterator[Entry | LeftOut]:
             by_release[filed].append(affected)
     if not by_release:
         yield LeftOut(_("records about no release of a distribution that secscan knows"))
-    streams = tuple(sorted(set(_STREAM.findall(record.summary))))
+    streams = _streams(record.summary)
     for (ecosystem, release), concerned in by_release.items():
         feed = Feed(Kind.OSV, ecosystem, release)
         if record.withdrawn is not None:
@@ -220,10 +286,20 @@ def _entries(record: _Record) -> Iterator[Entry | LeftOut]:
                 id=record.id,
                 flaws=_flaws(record, concerned),
                 affected=tuple(packages),
-                published=record.published.date() if record.published else None,
+                published=record.published.date()
+                if record.published and record.published.year >= _FIRST_YEAR
+                else None,
                 named="CVE-" not in record.id,
             )
             yield Entry(feed, record.id, advisory, dated)
+
+
+def _streams(title: str) -> tuple[str, ...]:
+    """EL names the stream in the title alone: ``Important: nodejs:18 security update``."""
+    words = re.split(r"[\s,]+", title[:_MOST_TITLE])
+    # Of "(nodejs:18" what follows the bracket. Taken apart first, so that no word is gone over twice.
+    names = (re.split(r"[^\w.+:-]", word)[-1].lstrip("+") for word in words)
+    return tuple(sorted({name for name in names if _STREAM.fullmatch(name)}))
 
 
 def _affected(affected: _Affected, ecosystem: str, streams: tuple[str, ...]) -> Iterator[Affected | None]:

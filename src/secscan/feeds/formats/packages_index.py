@@ -79,7 +79,7 @@ def read_release(document: Document) -> Suite | None:
         dated = parsedate_to_datetime(fields["Date"]).astimezone(UTC)
         version = fields.get("Version", "").partition("-")[0]
         codename = fields["Codename"]
-    except (KeyError, ValueError, TypeError) as e:
+    except (KeyError, ValueError, TypeError, OverflowError) as e:
         raise FeedError(
             document.name, "", _("has no Date or Codename: it is no complete Release file; copy it again")
         ) from e

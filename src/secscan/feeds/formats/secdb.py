@@ -7,13 +7,16 @@ import yaml
 
 from secscan.feeds.distributions import filed
 from secscan.feeds.errors import FeedError
-from secscan.feeds.formats._fields import cves, json_error
+from secscan.feeds.formats._fields import check_last_line, cves, decode_json, json_error
 from secscan.feeds.model import Advisory, Affected, Entry, Feed, Kind, LeftOut, RatedFlaw, Reading
 from secscan.feeds.streams import Document
 from secscan.language import _
 
 #: The largest known has 600 kB.
 MOST_YAML_BYTES = 8 << 20
+MOST_JSON_BYTES = 16 << 20
+#: A secdb has seven levels. The parser calls itself for each and has no bound of its own: it takes the process along.
+_MOST_LEVELS = 32
 
 
 class _Package(msgspec.Struct, frozen=True):
@@ -33,10 +36,7 @@ class _Repository(msgspec.Struct, frozen=True):
 
 
 def read_json(document: Document) -> Reading:
-    try:
-        return _reading(document, msgspec.json.decode(document.load(), type=_Repository))
-    except msgspec.MsgspecError as e:
-        raise json_error(document.name, "", e) from e
+    return _reading(document, decode_json(document.load(MOST_JSON_BYTES), _Repository, document.name))
 
 
 def read_yaml(document: Document) -> Reading:
@@ -50,7 +50,9 @@ def read_yaml(document: Document) -> Reading:
     if b"&" in content or b"*" in content:
         # An anchor that is named again and again unpacks without bound; secdb has none.
         raise FeedError(document.name, "", _("has YAML anchors, which no secdb has"))
+    check_last_line(document.name, content)
     try:
+        _check_levels(document.name, content)
         # BaseLoader leaves every value text: versions such as 1.10 are no numbers.
         plain = yaml.load(content, Loader=yaml.CBaseLoader)  # noqa: S506 - it makes nothing but text, lists and tables
         return _reading(document, msgspec.convert(plain, type=_Repository, strict=False))
@@ -60,6 +62,22 @@ def read_yaml(document: Document) -> Reading:
         raise FeedError(document.name, line, _("is no valid YAML, perhaps cut short; copy it again")) from e
     except msgspec.MsgspecError as e:
         raise json_error(document.name, "", e) from e
+
+
+def _check_levels(name: str, content: bytes) -> None:
+    """Event by event, which needs no stack; raises FeedError as soon as it is too deep."""
+    levels = 0
+    for event in yaml.parse(content, Loader=yaml.CBaseLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            levels += 1
+            if levels > _MOST_LEVELS:
+                raise FeedError(
+                    name,
+                    _("line {line}").format(line=event.start_mark.line + 1),
+                    _("is nested deeper than {limit} levels, which no secdb is").format(limit=_MOST_LEVELS),
+                )
+        elif isinstance(event, yaml.CollectionEndEvent):
+            levels -= 1
 
 
 def _reading(document: Document, repository: _Repository) -> Reading:

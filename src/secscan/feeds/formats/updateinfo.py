@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -47,6 +48,15 @@ _CACHE = re.compile(r"(?P<id>.+)-[0-9a-f]{16}")
 _FILE = re.compile(r"(?:(?P<name>.+?)-)??(?:[0-9a-f]{32,}-)?updateinfo\.xml(?:\.[a-z0-9]+)?", re.IGNORECASE)
 _REVISION = re.compile(rb"<revision>(\d{9,11})</revision>")
 _MOST_REPOMD_BYTES = 1 << 20
+#: Of one update. The largest known, of a kernel, has some 5,000 elements in 1 MB.
+_MOST_UPDATE_BYTES = 32 << 20
+_MOST_ELEMENTS = 100_000
+#: Elements beside the updates; an updateinfo has none.
+_MOST_OTHERS = 1_000
+#: Levels of nesting; an updateinfo has seven.
+_MOST_LEVELS = 32
+#: Names of elements and attributes, which the parser never lets go; there are some forty.
+_MOST_NAMES = 1_000
 
 
 def read(document: Document) -> Reading:
@@ -91,9 +101,21 @@ def _made(path: Path) -> datetime | None:
 
 def _entries(document: Document, part: str) -> Iterator[Entry | LeftOut]:
     root: Element | None = None
+    levels = elements = others = 0
+    names: set[str] = set()
     try:
         with document.stream() as stream:
-            for event, element in iterparse(stream, events=("start", "end")):
+            held = _Held(stream, document.name)
+            for event, element in iterparse(held, events=("start", "end")):
+                if event == "start":
+                    levels += 1
+                    elements += 1
+                    names.add(element.tag)
+                    names.update(element.attrib)
+                    if levels > _MOST_LEVELS or elements > _MOST_ELEMENTS or len(names) > _MOST_NAMES:
+                        raise _too_large(document.name)
+                else:
+                    levels -= 1
                 if root is None:
                     root = element
                     if root.tag != "updates":
@@ -102,10 +124,16 @@ def _entries(document: Document, part: str) -> Iterator[Entry | LeftOut]:
                             "",
                             _("is no updateinfo: its root is {tag!r}").format(tag=root.tag[:60]),
                         )
-                elif event == "end" and element.tag == "update":
-                    yield from _advisory(element, document.name, part)
-                    # What has been read is let go, or the file would be in memory as a whole.
+                elif event == "end" and levels == 1:
+                    if element.tag == "update":
+                        yield from _advisory(element, document.name, part)
+                    else:
+                        others += 1
+                        if others > _MOST_OTHERS:
+                            raise FeedError(document.name, "", _("has too much beside its updates"))
+                    # What has been read is let go, whatever it was, or the file would be in memory as a whole.
                     root.clear()
+                    elements = held.count = 0
     except ParseError as e:
         line, column = e.position
         raise FeedError(
@@ -115,6 +143,26 @@ def _entries(document: Document, part: str) -> Iterator[Entry | LeftOut]:
         ) from e
     except DefusedXmlException as e:
         raise FeedError(document.name, "", _("declares XML entities, which no updateinfo does")) from e
+
+
+class _Held:
+    """A stream that ends in a FeedError where too much was read since ``count`` was set to 0."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._stream.read(size)
+        self.count += len(content)
+        if self.count > _MOST_UPDATE_BYTES:
+            raise _too_large(self._name)
+        return content
+
+
+def _too_large(name: str) -> FeedError:
+    return FeedError(name, "", _("has an update that is larger or deeper than any updateinfo's"))
 
 
 def _advisory(update: Element, name: str, part: str) -> Iterator[Entry | LeftOut]:
@@ -177,7 +225,7 @@ def _dated(update: Element, tag: str) -> datetime | None:
         return None
     text = found.get("date", "").strip()
     # SUSE counts seconds since 1970.
-    return datetime.fromtimestamp(int(text), tz=UTC) if text.isdigit() and len(text) < 12 else instant(text)
+    return datetime.fromtimestamp(int(text), tz=UTC) if re.fullmatch(r"[0-9]{1,11}", text) else instant(text)
 
 
 def _ecosystem(identifier: str) -> str | None:
