@@ -113,6 +113,7 @@ class _Reader:
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
+        self._fed = 0  # how many `<` came just before
         self._begin()
 
     def read(self, token: str) -> str:

@@ -236,7 +236,9 @@ def _firewall(reply: Reply) -> Reading[bool]:
     text = reply.output("firewall")
     if isinstance(text, Gap):
         return text
-    units, counts, ufw = {}, [], False
+    units: dict[str, bool] = {}
+    counts: list[int] = []
+    ufw = False
     for line in cut_lines(text):
         words = line[:100].split()
         if len(words) == 3 and words[0] == "unit" and len(units) < MOST:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from secscan.collection.ssh.commands import LONGEST_COMMAND, command
+from secscan.collection.ssh.commands import LONGEST_COMMAND
+from secscan.collection.ssh.commands import command as command
 from secscan.collection.ssh.framing import Reply
 from secscan.facts import Gap, Reading
 from secscan.model import Reason

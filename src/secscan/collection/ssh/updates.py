@@ -237,7 +237,7 @@ def _dnf_security(reply: Reply) -> set[tuple[str, str]] | Gap:
     text = reply.output("rpm-security")
     if isinstance(text, Gap):
         return text
-    found = set()
+    found: set[tuple[str, str]] = set()
     for line in cut_lines(text):
         words = line.split()
         if len(words) < 3 or len(line) > LONGEST_LINE or len(found) >= 10 * MOST:
@@ -457,7 +457,7 @@ def _units(reply: Reply) -> dict[str, str]:
     text = reply.output("automatic")
     if isinstance(text, Gap):
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for line in cut_lines(text):
         words = line[:200].split()
         if len(words) >= 2 and words[0] == "unit" and len(found) < MOST:
