@@ -19,6 +19,7 @@ from secscan.collection.ssh.reply import facts_of
 from secscan.collection.ssh.shell_script import Run
 from secscan.facts import Facts, Gap
 from secscan.facts.backups import Backup, BackupFacts
+from secscan.model import DeclaredBackup
 from tests.lab.servers.listening import LabError
 
 #: Tools a host of the lab may need, and the packages that bring them.
@@ -31,6 +32,7 @@ PACKAGES = {
     "rdiff-backup": "rdiff-backup",
     "rclone": "rclone",
     "rsync": "rsync",
+    "sshfs": "sshfs",
     "pgbackrest": "pgbackrest",
     "barman": "barman",
     "mkfs.btrfs": "btrfs-progs",
@@ -55,7 +57,16 @@ mount -t tmpfs tmpfs "$LAB/root/run"
 mkdir -p "$LAB/root/run/systemd/system" "$LAB/root/run/lock" "$LAB/root$DISK"
 mount --bind "$LAB/disk" "$LAB/root$DISK"
 if [ -e "$LAB/image" ]; then mkdir -p "$LAB/root/mnt/btrfs"; mount -o loop "$LAB/image" "$LAB/root/mnt/btrfs"; fi
+if [ -e "$LAB/nas" ]; then
+    mkdir -p "$LAB/root/mnt/nas"
+    sshfs -o ssh_command="$LAB/ssh" nas.example.vn:"$LAB/nas" "$LAB/root/mnt/nas"
+fi
 exec chroot "$LAB/root" "$@"
+"""
+
+#: In the place of ssh(1): the other machine is a network of its own, and sshd's part of sftp there is OpenSSH's.
+_TO_NAS = """#!/bin/sh
+exec unshare --net --uts /usr/lib/openssh/sftp-server
 """
 
 _PREPARE = f"""
@@ -107,7 +118,7 @@ class State:
 
     ``expected_rung``: the highest rung of the ladder with everything below passed, under the baseline profile and what
     ``declared`` adds; None where nobody has judged it.
-    Few runs and nothing said of what must be included: rung 2 is the highest that a good state of the lab reaches.
+    Few runs, and nothing said of what must be included: most good states end on rung 2.
     """
 
     name: str
@@ -118,6 +129,10 @@ class State:
     declared: tuple[str, ...] = ()
     account: int = 0
     image: bool = False
+    #: Whether another machine's folder is mounted below /mnt/nas, by sshfs.
+    nas: bool = False
+    #: What the inventory says of its backups.
+    inventory: tuple[DeclaredBackup, ...] = ()
     unread: tuple[str, ...] = ()
     expected_rung: int | None = None
 
@@ -144,6 +159,10 @@ class Lab:
                 with (place / "image").open("wb") as image:
                     image.truncate(120 * 1024**2)
                 subprocess.run(["mkfs.btrfs", "-q", str(place / "image")], check=True)  # noqa: S607 - btrfs-progs
+            if state.nas:
+                (place / "nas").mkdir()
+                (place / "ssh").write_text(_TO_NAS)
+                (place / "ssh").chmod(0o755)
             run_in(place, _PREPARE)
         run_in(place, state.build)
         self._built[state.name] = place
@@ -170,6 +189,11 @@ class Lab:
         if not isinstance(reply, Reply):
             raise LabError(f"{state.name}: {reply.detail}")
         return facts_of(reply, None)
+
+
+def lacking(state: State) -> str:
+    """Why this state can't be had where others can; "" where it can."""
+    return "no /dev/fuse here" if state.nas and not Path("/dev/fuse").exists() else ""
 
 
 def available() -> str:
@@ -481,6 +505,36 @@ btrfs subvolume snapshot -r data one >/dev/null
 btrfs subvolume snapshot -r data two >/dev/null
 """
 
+#: Six nights, each with its line of what was read, as `--json` prints it.
+_RESTIC_AWAY = """
+export RESTIC_PASSWORD=correct-horse-battery
+restic -q init -r /mnt/nas/restic
+for day in 5 4 3 2 1 0; do
+    restic -r /mnt/nas/restic backup /data --json | grep summary >>/var/log/restic.log
+    newest=$(tail -n 1 /var/log/restic.log | sed -n 's/.*"snapshot_id":"\\([0-9a-f]*\\)".*/\\1/p')
+    touch -d "-$((day * 24 + 6)) hours" /mnt/nas/restic/snapshots/$newest*
+done
+touch -d '-40 days' /mnt/nas/restic/config
+unit restic-backup '/usr/bin/restic -r /mnt/nas/restic backup --exclude *.tmp /data' success 0 '-6 hours'
+unit restic-forget '/usr/bin/restic -r /mnt/nas/restic forget --keep-daily 30 --prune' success 0 '-6 hours'
+unit restic-check '/usr/bin/restic -r /mnt/nas/restic check' success 0 '-50 hours'
+"""
+
+#: borg's own server, on a machine with another network; what it prints of every night is in the log.
+_BORG_AWAY = """
+printf '#!/bin/sh\\nexec unshare --net --uts borg serve --append-only\\n' >/lab/rsh; chmod 755 /lab/rsh
+export BORG_PASSPHRASE=correct-horse-battery BORG_RSH=/lab/rsh
+borg init -e repokey ssh://backup@nas.example.vn/mnt/disk/borg 2>/dev/null
+for day in 5 4 3 2 1 0; do
+    borg create --stats ssh://backup@nas.example.vn/mnt/disk/borg::day$day /data 2>/tmp/log
+    ended=$(TZ=UTC date -d "-$((day * 24 + 3)) hours" '+%a, %Y-%m-%d %H:%M:%S')
+    sed "s/^Time (end):.*/Time (end):   $ended/" /tmp/log >>/var/log/borg.log
+done
+rm -rf /mnt/disk/borg
+cron '0 2 * * * root BORG_REPO=ssh://backup@nas.example.vn/mnt/disk/borg /usr/bin/borg create --stats ::{now} /data >>/var/log/borg.log 2>&1'
+cron '0 5 * * 0 root /usr/bin/borg prune --keep-daily 31 ssh://backup@nas.example.vn/mnt/disk/borg'
+"""
+
 STATES: tuple[State, ...] = (
     State(
         "restic good",
@@ -624,7 +678,8 @@ cron '0 2 * * * root borg create /mnt/disk/plain::a /data; borg create /mnt/disk
 sed -i 's/^append_only = 0/append_only = 1/' /mnt/disk/none/config""",
         (
             Expected("borg", DISK + "/plain", encrypted=False, append_only=False),
-            Expected("borg", DISK + "/none", encrypted=False, append_only=True),
+            # append_only binds `borg serve`; who makes it by its path deletes what he likes.
+            Expected("borg", DISK + "/none", encrypted=False, append_only=False),
         ),
         made_from="borg good",
         why="a key in the repository does not mean that it is encrypted",
@@ -769,9 +824,12 @@ touch -d '-70 days' /root/.borgmatic/checks/*/repository""",
     ),
     State(
         "rdiff-backup broken off",
-        "cp /mnt/disk/rdiff/rdiff-backup-data/current_mirror.* /mnt/disk/rdiff/rdiff-backup-data/current_mirror.2026-01-01T00:00:00Z.data",
-        (Expected("rdiff-backup", DISK + "/rdiff", hours=5, attempt=False),),
+        """cd /mnt/disk/rdiff/rdiff-backup-data
+older=$(ls session_statistics.* | head -1 | sed -e 's/session_statistics.//' -e 's/.data$//')
+cp current_mirror.* current_mirror.$older.data""",
+        (Expected("rdiff-backup", DISK + "/rdiff", hours=48, runs=1, attempt=False),),
         made_from="rdiff-backup good",
+        why="the marker of the session before is still there: the last one will be taken back",
         # Of two mirror markers the newer is that of a session that did not end: rdiff-backup will take it back.
         expected_rung=1,
     ),
@@ -883,7 +941,11 @@ head -c 900 $f >/mnt/disk/dumps/shop-$(date -d tomorrow +%F).sql.gz""",
     State(
         "dumps not readable",
         "chmod 700 /mnt/disk/dumps",
-        (),
+        (
+            Expected(
+                "files", DISK + "/dumps/*.sql.gz", started_by=("cron /etc/cron.d/backup",), untold=("runs",)
+            ),
+        ),
         made_from="dumps good",
         declared=(DISK + "/dumps/*.sql.gz",),
         account=65534,
@@ -995,6 +1057,128 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
         why="clock skew: what is to come is told as it is, and judged by who knows the clock",
         # A timer starts it; a snapshot from the day after tomorrow does not tell how old it is.
         expected_rung=1,
+    ),
+    State(
+        "restic on another host",
+        _RESTIC_AWAY,
+        (
+            Expected(
+                "restic",
+                "/mnt/nas/restic",
+                hours=6,
+                runs=6,
+                files=2,
+                size=200006,
+                host="nas.example.vn",
+                encrypted=True,
+                included=("/data",),
+                retention={"daily": 30},
+                checked_hours=50,
+                untold=("append_only",),
+            ),
+        ),
+        nas=True,
+        inventory=(
+            DeclaredBackup(
+                tool="restic", path="/mnt/nas/restic", must_contain=("/data/www",), off_site="nas.example.vn"
+            ),
+        ),
+        # Six even nights of all that is asked for, thirty to be kept, on a machine said to be at another site; whether
+        # the other machine lets old snapshots be deleted can't be seen from here.
+        expected_rung=7,
+    ),
+    State(
+        "restic on another host without a word on its site",
+        ":",
+        (Expected("restic", "/mnt/nas/restic", hours=6, runs=6, host="nas.example.vn"),),
+        made_from="restic on another host",
+        nas=True,
+        inventory=(DeclaredBackup(tool="restic", path="/mnt/nas/restic", must_contain=("/data",)),),
+        # That it is another machine can be seen; where that stands, nobody says.
+        expected_rung=6,
+    ),
+    State(
+        "restic on another host of something else",
+        ":",
+        (Expected("restic", "/mnt/nas/restic", runs=6),),
+        made_from="restic on another host",
+        nas=True,
+        inventory=(DeclaredBackup(tool="restic", path="/mnt/nas/restic", must_contain=("/srv/www",)),),
+        # Even and fresh, of what is not what must survive.
+        expected_rung=3,
+    ),
+    State(
+        "borg on another host",
+        _BORG_AWAY,
+        (
+            Expected(
+                "borg",
+                "ssh://nas.example.vn/mnt/disk/borg",
+                hours=3,
+                runs=6,
+                files=2,
+                host="nas.example.vn",
+                encrypted=True,
+                included=("/data",),
+                retention={"daily": 31},
+                untold=("append_only",),
+            ),
+        ),
+        inventory=(
+            DeclaredBackup(
+                tool="borg",
+                name="ssh://nas.example.vn/mnt/disk/borg",
+                must_contain=("/data",),
+                off_site="nas.example.vn",
+            ),
+        ),
+        # As above; that the server appends only is for the server to tell.
+        expected_rung=7,
+    ),
+    State(
+        "restic deleted",
+        "rm -rf /mnt/disk/restic",
+        (Expected("restic", DISK + "/restic", attempt=True, untold=("runs",)),),
+        made_from="restic good",
+        why="its unit ended well six hours ago; whoever came since deleted it, or the disk is not there",
+        # The timer is there; the repository is not, whatever was in it.
+        expected_rung=1,
+    ),
+    State(
+        "restic touched",
+        "export RESTIC_PASSWORD=correct-horse-battery; restic -q -r /mnt/disk/restic backup /data; touch /mnt/disk/restic/snapshots/*",
+        (Expected("restic", DISK + "/restic", untold=("runs",)),),
+        made_from="restic stale",
+        why="old snapshots with fresh times, in an old repository",
+        # The timer is there; three snapshots of one minute tell no time.
+        expected_rung=1,
+    ),
+    State(
+        "restic emptied",
+        "for f in /mnt/disk/restic/snapshots/*; do : >$f; done; touch /mnt/disk/restic/snapshots/*",
+        (Expected("restic", DISK + "/restic", hours=-1, runs=0),),
+        made_from="restic good",
+        why="names and fresh dates of snapshots that hold nothing",
+        # The timer is there; a file of no bytes is no snapshot.
+        expected_rung=1,
+    ),
+    State(
+        "borg in its log only",
+        "touch -d '-9 days' /mnt/disk/borg/integrity.* /mnt/disk/borg/index.*",
+        (Expected("borg", DISK + "/borg", untold=("runs",)),),
+        made_from="borg good",
+        why="a log that tells of an archive, and a repository that was not written since",
+        # cron starts it; log and repository contradict each other.
+        expected_rung=1,
+    ),
+    State(
+        "copies tried only",
+        """sed -i -e 's/rsync -a/rsync -an/' -e 's/rclone sync/rclone sync --dry-run/' /etc/cron.d/backup""",
+        (),
+        made_from="copies good",
+        why="jobs that only show what they would do",
+        # What the clock starts copies nothing.
+        expected_rung=0,
     ),
     State(
         "a server of many",

@@ -18,10 +18,14 @@ secscan_backups() {
 
 # Values of what is called like a secret, and passwords in addresses: they are taken out before anything is sent.
 without_secrets() {
-    sed -e 's#://[^/@[:space:]]*@#://#g' \
+    # Passwords hold at signs, and slashes where nobody escaped them.
+    sed -e 's#://[^/[:space:]]*@#://#g' -e 's#://[^/:@[:space:]]*:[0-9]*[^0-9/@[:space:]][^@[:space:]]*@#://#g' \
         -e "s#\([A-Za-z0-9_-]*\([Pp][Aa][Ss][Ss]\|[Ss][Ee][Cc][Rr][Ee][Tt]\|[Tt][Oo][Kk][Ee][Nn]\|[Kk][Ee][Yy]\)[A-Za-z0-9_-]*[=:]\)[[:space:]]*\(\"[^\"]*\"\|'[^']*'\|[^[:space:];|&]*\)#\1***#g" \
-        -e 's#\(--[a-z-]*\(password\|passwd\|passphrase\|secret\|token\|key\)[a-z-]*\)  *[^[:space:]]*#\1 ***#g' \
-        -e 's#\(\(mysql\|mariadb\)[^|;&]* -p\)[^[:space:]]*#\1***#g'
+        -e "s#\(--[a-z0-9-]*\(pass\|password\|passwd\|passphrase\|secret\|token\|key\|user-pass\)[a-z-]*\)  *\(\"[^\"]*\"\|'[^']*'\|[^[:space:]]*\)#\1 ***#g" \
+        -e "s#\(\(mysql\|mariadb\)[^|;&]* -p\)\(\"[^\"]*\"\|'[^']*'\|[^[:space:]]*\)#\1***#g" \
+        -e "s#\(\(sshpass\|7za\{0,1\}\)  *[^|;&]*-p\) *\(\"[^\"]*\"\|'[^']*'\|[^[:space:]]*\)#\1***#g" -e "s#\(\(^\|[^a-z]\)zip  *[^|;&]*-P\) *\(\"[^\"]*\"\|'[^']*'\|[^[:space:]]*\)#\1***#g" \
+        -e "s#\(\(curl\|lftp\)  *[^|;&]*-u\) *\(\"[^\"]*\"\|'[^']*'\|[^[:space:]]*\)#\1 ***#g" -e "s#\(openssl  *[^|;&]*-k\) *\(\"[^\"]*\"\|'[^']*'\|[^[:space:]]*\)#\1 ***#g" \
+        -e 's#\(\(echo\|printf\) \)[^|]*|#\1***|#g'
 }
 
 without_secrets_of() {
@@ -40,6 +44,18 @@ backup_host() {
     done
     [ -d /usr/share/backuppc ] && put "tool BackupPC$newline"
     put "user $(id -u)$newline"
+    # What leads to one of these leads back: names of the machine, and its own addresses.
+    put "self $(uname -n)$newline"
+    if [ -r /proc/net/fib_trie ]; then awk '/\|--/ { at = $2 } /host LOCAL/ { print at }' /proc/net/fib_trie; fi |
+        sort -u | head -n 200 | {
+        own=" 127.0.0.1 127.0.1.1 ::1 "
+        while read -r line; do put "self $line$newline"; own="$own$line "; done
+        if [ -r /etc/hosts ]; then
+            sed -e 's/#.*//' /etc/hosts | head -n 1000 | while read -r address names; do
+                case $own in *" $address "*) for name in $names; do put "self $name$newline"; done ;; esac
+            done
+        fi
+    }
     if [ -L /etc/localtime ]; then
         put "zone $(readlink /etc/localtime)$newline"
     elif [ -r /etc/timezone ]; then
@@ -122,8 +138,9 @@ backup_texts() {
         [ "$(head -c 2 "$file" | tr -d '\0')" = '#!' ] || continue
         put "script $file$newline"
         head -c 60000 "$file" | sed -e ':a' -e '/\\$/{' -e 'N' -e 's/\\\n[[:space:]]*/ /' -e 'ba' -e '}' |
-            grep -a -E "$backup_words"'|^[[:space:]]*(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=' |
-            grep -a -v -E '^[[:space:]]*(#|[A-Za-z_ ]*(PASS|SECRET|TOKEN|KEY)[A-Z_]*=)' |
+            # Of settings only those that name a place, another setting or a small number.
+            grep -a -E "$backup_words"'|^[[:space:]]*(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=["'"'"']?([$/]|(sftp|ssh|s3|b2|rest|rclone|azure|gs|swift|file|rsync|local|https?):|([A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:/|[0-9]{1,3}["'"'"']?$)' |
+            grep -a -v -i -E '^[[:space:]]*(#|[A-Za-z0-9_ ]*(PASS|PWD|SECRET|TOKEN|KEY|AUTH|CRED)[A-Za-z0-9_]*=)' |
             without_secrets | cut -c 1-2000 | head -n 200 | sed -e 's#^#|#'
     done
     unset IFS
@@ -176,7 +193,13 @@ backup_places() {
         if [ "$sudo" = 1 ] && [ ! -x /root ]; then put "!/root/.cache/restic$newline!/root/.borgmatic$newline"; fi
     } | sed -e 's#/*$##' | sort -u | head -n 2000 | while IFS= read -r path; do
         case $path in '!'*) put "closed ${path#!}$newline"; continue ;; esac
-        [ -d "$path" ] || continue
+        if [ ! -d "$path" ]; then
+            # That it is not there can be said where the folder that would hold it may be looked into.
+            parent=${path%/*}
+            while [ -n "$parent" ] && [ ! -e "$parent" ]; do parent=${parent%/*}; done
+            if [ ! -e "$path" ] && [ -x "${parent:-/}" ]; then put "gone $path$newline"; fi
+            continue
+        fi
         case $path in /etc | /etc/* | /usr/* | /bin | /dev/* | /proc/* | /sys/* | /run/* | /var/log* | /tmp | /var | /home | /srv | /root) continue ;; esac
         real=$(cd -P -- "$path" && pwd -P) || real=$path
         if [ ! -r "$path" ] || [ ! -x "$path" ]; then

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from secscan.collection.ssh.backups.archives import read_duplicity, read_rdiff
 from secscan.collection.ssh.backups.borg import read_borg
 from secscan.collection.ssh.backups.copying import read_copies
@@ -18,7 +20,7 @@ from secscan.collection.ssh.framing import Reply
 from secscan.collection.ssh.reading import bounded
 from secscan.collection.ssh.shell_script import backup_commands
 from secscan.facts import Gap, MountFacts, PackageFacts, ScheduleFacts
-from secscan.facts.backups import Backup, BackupFacts, BackupTool, Unread
+from secscan.facts.backups import Backup, BackupFacts, BackupTool, PlaceKind, Unread
 from secscan.model import Reason
 
 __all__ = ["MOST_KEPT", "backup_facts", "find_commands"]
@@ -101,7 +103,7 @@ def backup_facts(
         if isinstance(found, Unread):
             unread.add(found)
         else:
-            backups.setdefault((found.tool, found.name, found.source), found)
+            backups.setdefault((found.tool, found.name, found.source), _there(told, found))
     tools = _tools(told, packages)
     unread |= set(_hidden(told, tools))
     kept = tuple(backups[key] for key in sorted(backups)[:MOST_KEPT])
@@ -135,6 +137,20 @@ def _read(told: Told, jobs: tuple[Job, ...], reply: Reply) -> Iterator[Backup | 
     yield from read_snapshots(told, jobs, reply)
     yield from read_copies(told, jobs)
     yield from read_files(told, jobs, reply)
+
+
+def _there(told: Told, backup: Backup) -> Backup:
+    """The backup, without the runs that logs and units tell of where the folder that must hold them is not there."""
+    place = backup.place
+    if isinstance(place, Gap) or place.kind is PlaceKind.REMOTE or place.path.rstrip("/") not in told.gone:
+        return backup
+    if isinstance(backup.runs, Gap) or backup.runs:
+        gap = Gap(
+            Reason.CONTRADICTORY,
+            f"{bounded(place.path, 120)} is not there: it was deleted, or its disk is not mounted",
+        )
+        return msgspec.structs.replace(backup, runs=gap, locked_since=None)
+    return backup
 
 
 def _tools(told: Told, packages: PackageFacts | Gap) -> tuple[BackupTool, ...]:

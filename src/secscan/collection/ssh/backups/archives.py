@@ -1,7 +1,7 @@
 """duplicity and rdiff-backup: what lies where they put it tells by name, or in notes of its own. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -129,7 +129,7 @@ def _duplicity(told: Told, path: str, jobs: tuple[Job, ...], *, seen: bool) -> B
         started_by=started_by(making),
         place=told.place(path),
         runs=(
-            duplicity_runs(files)
+            _kept_runs(told, path, files)
             if seen
             else unit_runs(making)
             or Gap(Reason.UNREADABLE, "what lies on the other machine is not told here")
@@ -145,13 +145,21 @@ def _duplicity(told: Told, path: str, jobs: tuple[Job, ...], *, seen: bool) -> B
     )
 
 
+def _kept_runs(told: Told, path: str, files: Mapping[str, File]) -> Reading[tuple[BackupRun, ...]]:
+    if path in told.cut:
+        return Gap(
+            Reason.UNREADABLE, f"{told.cut[path]} files lie there, of which only the newest were listed"
+        )
+    return duplicity_runs(files)
+
+
 def duplicity_runs(files: Mapping[str, File]) -> tuple[BackupRun, ...]:
     """Sets with a manifest, which duplicity stores last, volumes, and for increments all that they rest on.
 
     The times are those in the names (UTC, when it was started): copying and touching files does not change them.
     """
     manifests: dict[tuple[str, str], bool] = {}
-    volumes: dict[tuple[str, str], int] = {}
+    volumes: dict[tuple[str, str], dict[int, int]] = {}
     for name, file in files.items():
         if found := _FULL.fullmatch(name):
             key, part = ("", found[1]), found[2]
@@ -162,11 +170,13 @@ def duplicity_runs(files: Mapping[str, File]) -> tuple[BackupRun, ...]:
         if part == "manifest":
             manifests[key] = file.size > 0
         elif file.size > 0:
-            volumes[key] = volumes.get(key, 0) + file.size
+            volumes.setdefault(key, {})[int(part[3:].partition(".")[0][:9])] = file.size
     sound: dict[str, int] = {}
     for start, end in sorted(manifests, key=lambda key: key[1]):
-        if manifests[start, end] and (start, end) in volumes and (not start or start in sound):
-            sound[end] = volumes[start, end]
+        parts = volumes.get((start, end), {})
+        # Volumes are numbered from 1 on: where one is missing, what it held can't be restored.
+        if manifests[start, end] and parts and max(parts) == len(parts) and (not start or start in sound):
+            sound[end] = sum(parts.values())
     runs = []
     for end, stored in sound.items():
         at = _utc(end)
@@ -251,14 +261,16 @@ def read_rdiff(told: Told, jobs: tuple[Job, ...]) -> Iterator[Backup | Unread]:
             if not j.verb("remove", "verify", "regress", "list", "restore", "--remove-older-than", "--verify")
         )
         files = told.files(f"{path}/rdiff-backup-data")
+        runs: Reading[tuple[BackupRun, ...]]
         runs, failed = rdiff_runs(told, path)
-        mirrors = [file for name, file in files.items() if name.startswith("current_mirror.")]
+        mirrors = {name: file for name, file in files.items() if name.startswith("current_mirror.")}
         attempt: Reading[Attempt] = last_attempt(making)
         if len(mirrors) > 1:
             # rdiff-backup(1): two of these are left where a session broke off; the next one has to go back first.
             attempt = Attempt(
-                at=max(m.at for m in mirrors), succeeded=False, said="the last session broke off"
+                at=max(m.at for m in mirrors.values()), succeeded=False, said="the last session broke off"
             )
+            runs = _without_the_last(runs, mirrors)
         elif failed is not None:
             attempt = failed
         yield Backup(
@@ -290,6 +302,26 @@ def read_rdiff(told: Told, jobs: tuple[Job, ...]) -> Iterator[Backup | Unread]:
                 Reason.NOT_COLLECTED, "rdiff-backup locks by other means than a file's presence"
             ),
         )
+
+
+def _without_the_last(runs: tuple[BackupRun, ...], mirrors: Iterable[str]) -> Reading[tuple[BackupRun, ...]]:
+    """Runs before the session that broke off: its marker is written first, and the older one deleted last.
+
+    (rdiffbackup/locations/_repo_shadow.py of rdiff-backup 2.2: ``touch_current_mirror``, ``remove_current_mirror``.)
+    Its statistics may be there already; the next session takes all of it back.
+    """
+    begun = []
+    for name in mirrors:
+        # Colons are written as ``;058`` where the file system has none.
+        text = name.removeprefix("current_mirror.").partition(".")[0].replace(";058", ":")
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return Gap(Reason.UNPARSED, f"not understood: {name[:80]!r}")
+        if at.tzinfo is None:
+            return Gap(Reason.UNPARSED, f"not understood: {name[:80]!r}")
+        begun.append(at)
+    return tuple(run for run in runs if run.at < max(begun))
 
 
 def rdiff_runs(told: Told, path: str) -> tuple[tuple[BackupRun, ...], Attempt | None]:

@@ -7,7 +7,7 @@ no word on a backup: pruning, checkpoints of a backup that broke off and deletio
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -43,6 +43,8 @@ _ENCRYPTS = {
 }
 _ID = re.compile(r"[0-9a-f]{64}")
 _TIME = "%Y-%m-%d %H:%M:%S"
+#: A client's clock may be off, and its run ends after the repository's last write.
+_WRITTEN_WITHIN = timedelta(hours=1)
 _VERBS = (
     "create",
     "prune",
@@ -118,6 +120,7 @@ _WITH_VALUE = (
     ),
 )
 _MOST_YAML = 60_000
+_MOST_KEPT = 1_000_000
 
 
 class _Configuration:
@@ -154,7 +157,7 @@ class _Configuration:
         values = {
             period: str(value)
             for period in ("hourly", "daily", "weekly", "monthly", "yearly")
-            if isinstance(value := self._flat.get(f"keep_{period}"), int)
+            if isinstance(value := self._flat.get(f"keep_{period}"), int) and 0 <= value < _MOST_KEPT
         }
         return job_retention(values)
 
@@ -197,7 +200,8 @@ def read_borg(told: Told, jobs: tuple[Job, ...]) -> Iterator[Backup | Unread]:
     for configuration in configurations:
         for repository in configuration.repositories():
             by_configuration.setdefault(_place(told, repository), []).append(configuration)
-    noted = _noted(told)
+    called = {_canonical(address): address for address in (*by_configuration, *by_place)}
+    noted = {called.get(_canonical(place), place): notes for place, notes in _noted(told).items()}
     for path in sorted({*by_place, *by_configuration, *noted, *_repositories(told)}):
         own = tuple(by_configuration.get(path, ()))
         yield _backup(
@@ -208,11 +212,15 @@ def read_borg(told: Told, jobs: tuple[Job, ...]) -> Iterator[Backup | Unread]:
 def read_borgmatic(config: Lines) -> _Configuration | Unread:
     """What the script let through of a configuration of borgmatic."""
     try:
-        said = yaml.safe_load("\n".join(config.lines)[:_MOST_YAML])
+        text = "\n".join(config.lines)[:_MOST_YAML]
+        # A few lines of aliases stand for more than any memory holds.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            return _not_understood(config.path, "aliases, which are not followed")
+        said = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as e:
         return _not_understood(config.path, str(e))
     if not isinstance(said, dict) or not all(isinstance(key, str) for key in said):
-        return _not_understood(config.path, repr(said))
+        return _not_understood(config.path, f"{type(said).__name__} in the place of settings")
     return _Configuration(config.path, said)
 
 
@@ -227,6 +235,16 @@ def repository_of(job: Job) -> str:
 
 def _place(told: Told, address: str) -> str:
     return told.resolved(address) if address.startswith("/") else address
+
+
+def _canonical(address: str) -> str:
+    """An address as borg's notes have it, but for the user, who is taken out before commands are sent.
+
+    ``host:/path`` is ``ssh://host/path`` there (Location.canonical_path in helpers/parseformat.py of borg 1.2).
+    """
+    plain = without_login(address)
+    found = re.fullmatch(r"([A-Za-z0-9._-]+):(/.*)", plain)
+    return f"ssh://{found[1]}{found[2]}" if found else plain
 
 
 def _drives(jobs: tuple[Job, ...], configurations: tuple[_Configuration, ...]) -> tuple[Job, ...]:
@@ -308,7 +326,8 @@ def _backup(
         retention=_retention(jobs, configurations),
         encrypted=_encrypted(told, path, notes),
         append_only=(
-            settings["append_only"] == "1"
+            # The setting binds `borg serve`. Who makes backups by a path can delete the files themselves.
+            settings["append_only"] == "1" and not (making and path.startswith("/"))
             if settings.get("append_only") in ("0", "1")
             else Gap(Reason.UNREADABLE, "only the repository's own settings and its server's say so")
         ),
@@ -336,9 +355,16 @@ def _runs(
             if isinstance(found, Gap):
                 return found
             logged += found
-    if logged or (by_unit := unit_runs(making)):
-        return newest(logged) if logged else by_unit
     written = [file.at for name, file in told.files(path).items() if name.startswith("integrity.")]
+    if found_runs := newest(logged) or unit_runs(making):
+        # Whatever borg creates, it writes these last; a log that is newer tells of another repository, or of nothing.
+        if written and found_runs[0].at > max(written) + _WRITTEN_WITHIN:
+            return Gap(
+                Reason.CONTRADICTORY,
+                f"a run of {found_runs[0].at:%Y-%m-%dT%H:%MZ} is told of, and the repository was last written at "
+                f"{max(written):%Y-%m-%dT%H:%MZ}",
+            )
+        return found_runs
     when = (
         f"it was last written at {max(written):%Y-%m-%dT%H:%MZ}"
         if written
@@ -361,7 +387,7 @@ def read_log(told: Told, log: Lines, repository: str) -> tuple[BackupRun, ...] |
         if found := re.match(r"Time \(end\):\s+\w{3}, (\S+ \S+)\Z", text):
             end, files = found[1], None
         elif found := re.match(r"\"end\": \"([0-9-]+T[0-9:]+)(?:\.[0-9]+)?([+-][0-9:]+)?\"\Z", text):
-            end, files = found[1].replace("T", " "), None
+            end, files = found[1].replace("T", " ") + (found[2] or ""), None
         elif end and (found := re.match(r"(?:Number of files:|\"nfiles\":)\s*([0-9]{1,15})\Z", text)):
             files = int(found[1])
         elif end and (found := re.match(r"\"original_size\": ([0-9]{1,18})\Z", text)):
@@ -375,12 +401,19 @@ def read_log(told: Told, log: Lines, repository: str) -> tuple[BackupRun, ...] |
         elif "Error running configuration" in text or "terminating with error" in text:
             creating, end = False, ""
         if end and (files is not None and (size is not None or not text.startswith('"'))):
-            at = told.local(end, _TIME)
+            at = told.local(end, _TIME) if len(end) == 19 else _zoned(end)
             if isinstance(at, Gap):
                 return at
             runs.append(BackupRun(at=at, files=files if files >= 0 else None, size=size))
             end, files, size = "", None, None
     return newest(runs)
+
+
+def _zoned(text: str) -> Reading[datetime]:
+    try:
+        return datetime.strptime(text, f"{_TIME}%z").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return Gap(Reason.UNPARSED, f"not a time: {text[:40]!r}")
 
 
 def _included(

@@ -221,7 +221,7 @@ def rclone_runs(told: Told, logs: tuple[Lines, ...]) -> tuple[tuple[BackupRun, .
     """Runs in logs of rclone: its last statistics have no errors, and no ERROR line stands before."""
     ends: list[dict[str, str]] = []
     for log in logs:
-        at, errors = "", ""
+        at, errors, unfinished = "", "", False
         for line in log.lines:
             found = _RCLONE_LOGGED.fullmatch(line.strip())
             if found:
@@ -230,9 +230,13 @@ def rclone_runs(told: Told, logs: tuple[Lines, ...]) -> tuple[tuple[BackupRun, .
                     errors = found[3]
             elif re.match(r"Errors: +[1-9]", line.strip()):
                 errors = errors or line.strip()
+            elif share := re.match(r"Transferred:.*?, ([0-9]{1,3})%", line.strip()):
+                unfinished = unfinished or share[1] != "100"
             elif line.strip().startswith("Elapsed time:") and at:
-                ends.append({"at": at, "error": errors} if errors else {"at": at, "size": ""})
-                errors = ""
+                # The same is logged every minute while it runs: only when nothing is left is it the end.
+                if not unfinished or errors:
+                    ends.append({"at": at, "error": errors} if errors else {"at": at, "size": ""})
+                errors, unfinished = "", False
         if errors and at:
             ends.append({"at": at, "error": errors})
     return _told_apart(told, ends)
@@ -266,14 +270,15 @@ def _number(text: str) -> int | None:
 def _encrypted(told: Told, tool: str, target: str) -> Reading[bool]:
     if tool == "rsync":
         return False
-    remote = target.partition(":")[0]
-    section = ""
-    for config in told.config(r".*/rclone\.conf"):
-        for line in config.lines:
-            if line.startswith("["):
-                section = line.strip("[] ")
-            elif section == remote and line.startswith("type = "):
-                return line == "type = crypt"
+    remote, colon, _ = target.partition(":")
+    # What another remote is an alias of may encrypt; what lies below an encrypting one does not matter.
+    for _ in range(5):
+        setting = told.rclone.get(remote) if colon and not remote.startswith("/") else None
+        if setting is None:
+            break
+        if setting.get("type") != "alias":
+            return setting.get("type") == "crypt"
+        remote, colon, _ = setting.get("remote", "").partition(":")
     if target.startswith("/"):
         return False
     return Gap(Reason.UNREADABLE, "the remote's configuration can't be read")

@@ -74,6 +74,24 @@ def read_files(told: Told, jobs: tuple[Job, ...], reply: Reply) -> Iterator[Back
             )
         if matched.files:
             yield _backup(told, matched, jobs)
+        elif matched.closed and (making := _making(matched, jobs)):
+            # That something is made there is told by what starts it; of what came of it, nothing.
+            hidden = Gap(Reason.UNREADABLE, bounded(f"the account may not read {matched.closed}"))
+            yield Backup(
+                tool="files",
+                name=bounded(matched.pattern),
+                seen_in=tuple(sorted({job.seen_in for job in making})),
+                started_by=started_by(making),
+                place=hidden,
+                runs=hidden,
+                attempt=last_attempt(making),
+                included=hidden,
+                excluded=hidden,
+                encrypted=hidden,
+                append_only=hidden,
+                checked_at=Gap(Reason.NOT_COLLECTED, "files keep no record of checks"),
+                locked_since=None,
+            )
 
 
 def read_matched(text: str) -> list[_Matched]:
@@ -122,7 +140,7 @@ def read_matched(text: str) -> list[_Matched]:
 
 
 def _backup(told: Told, matched: _Matched, jobs: tuple[Job, ...]) -> Backup:
-    making = tuple(job for job in jobs if any(_matches(matched.pattern, path) for path in _written(job)))
+    making = _making(matched, jobs)
     newest_path = matched.files[0][2] if matched.files else ""
     # A link's target is where the file is: the folder it is linked from may be on another disk.
     where = matched.links.get(newest_path) or (
@@ -223,6 +241,10 @@ def _said(told: Told, lines: Sequence[str]) -> datetime | None:
             at = told.local(f"{found[1]} {found[2]}", "%Y-%m-%d %H:%M:%S")
             return None if isinstance(at, Gap) else at
     return None
+
+
+def _making(matched: _Matched, jobs: tuple[Job, ...]) -> tuple[Job, ...]:
+    return tuple(job for job in jobs if any(_matches(matched.pattern, path) for path in _written(job)))
 
 
 def _written(job: Job) -> tuple[str, ...]:

@@ -70,6 +70,18 @@ _TOOLS = frozenset(
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh"})
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+#: Options by which a tool only shows what it would do, and ends well all the same (restic(1), borg-create(1), rsync(1),
+#: rclone(1), duplicity(1), rsnapshot(1), pgbackrest(1), borgmatic's ``--help``).
+_TRIAL = frozenset({"--dry-run", "--help", "--version"})
+_TRIAL_BY_TOOL: Mapping[str, frozenset[str]] = {
+    "restic": frozenset({"-n", "-h"}),
+    "borg": frozenset({"-n", "-h"}),
+    "borgmatic": frozenset({"-n", "-h"}),
+    "rsync": frozenset({"--list-only"}),
+    "rclone": frozenset({"-n"}),
+    "rsnapshot": frozenset({"-t"}),
+}
+_DAYS_OF_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 _OPERATOR = re.compile(r"[();<>|&]+")
 _MOST_JOBS = 2000
 _MOST_WORDS = 200
@@ -157,7 +169,7 @@ def find_jobs(
     cron, timers = tuple(cron), tuple(timers)
     jobs: list[Job] = []
     for entry in cron:
-        started: tuple[str, ...] = (f"cron {entry.file}".rstrip(),)
+        started: tuple[str, ...] = (f"cron {entry.file}".rstrip(),) if _comes_round(entry) else ()
         jobs += _jobs([entry.command.replace("\\%", "%")], entry.file, started, ())
     for timer in timers:
         jobs += _jobs([timer.command], timer.unit, (f"timer {timer.name}",), (timer,))
@@ -165,7 +177,12 @@ def find_jobs(
         starting = [e for e in cron if _names(e.command, script.path)]
         ticking = [t for t in timers if _names(t.command, script.path)]
         started = tuple(
-            sorted({*(f"cron {e.file}".rstrip() for e in starting), *(f"timer {t.name}" for t in ticking)})
+            sorted(
+                {
+                    *(f"cron {e.file}".rstrip() for e in starting if _comes_round(e)),
+                    *(f"timer {t.name}" for t in ticking),
+                }
+            )
         )
         jobs += _jobs(script.lines, script.path, started, tuple(ticking), script=True)
         if len(jobs) > _MOST_JOBS:
@@ -181,6 +198,31 @@ def job_retention(values: Mapping[str, str]) -> Retention | None:
         if name in Retention.__struct_fields__ and re.fullmatch(r"[0-9]{1,6}", value, re.ASCII)
     }
     return Retention(**numbers) if numbers else None
+
+
+def _comes_round(entry: CronEntry) -> bool:
+    """Whether the clock starts it: not with the machine only (crontab(5)), nor on a day that no month has."""
+    fields = entry.schedule.split()
+    if fields[:1] == ["@reboot"]:
+        return False
+    if len(fields) == 5 and fields[2].isdecimal() and fields[3].isdecimal() and fields[4] == "*":
+        return int(fields[2][:3]) <= _DAYS_OF_MONTH.get(int(fields[3][:3]), 31)
+    return True
+
+
+def _is_trial(tool: str, words: Iterable[str]) -> bool:
+    """Whether a command only shows what it would do."""
+    for word in words:
+        if word in _TRIAL or word in _TRIAL_BY_TOOL.get(tool, ()):
+            return True
+        # rsync's short options are often written together, those with a value last.
+        if (
+            tool == "rsync"
+            and re.match(r"-[a-zA-Z0-9]*n", word)
+            and not re.match(r"-[a-zA-Z0-9]*[efMTB]", word)
+        ):
+            return True
+    return False
 
 
 def _names(command: str, path: str) -> bool:
@@ -212,6 +254,8 @@ def _jobs(
             tool = _tool(words)
             if tool is not None:
                 name = words[tool].rpartition("/")[2]
+                if _is_trial(name, words[tool + 1 : tool + 1 + _MOST_WORDS]):
+                    continue
                 yield Job(
                     tool="rsync" if name == "rsync" else name,
                     words=tuple(words[tool + 1 : tool + 1 + _MOST_WORDS]),

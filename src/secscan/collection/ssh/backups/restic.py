@@ -33,6 +33,8 @@ from secscan.model import Reason
 _SNAPSHOT = re.compile(r"[0-9a-f]{8}")
 _SAVED = re.compile(r"snapshot ([0-9a-f]{8}) saved")
 _PROCESSED = re.compile(r"processed ([0-9]{1,12}) files, .*")
+#: Every file of a repository begins with 16 bytes of a nonce and ends with 16 of a MAC (design.rst): none is smaller.
+_LEAST = 33
 #: Files that were all written within so short a time were copied: one backup an hour would not look like this.
 _COPIED_WITHIN = timedelta(seconds=60)
 _VERBS = (
@@ -145,6 +147,7 @@ def _repositories(told: Told) -> Iterator[str]:
     for folder, files in told.folders.items():
         if (
             "config" in files
+            and files["config"].size >= _LEAST
             and "README" not in files
             and ({"data", "index"} <= files.keys() or f"{folder}/snapshots" in told.folders)
         ):
@@ -189,11 +192,22 @@ def _backup(told: Told, path: str, jobs: tuple[Job, ...], saved: Mapping[str, Ba
 
 def _runs(told: Told, path: str, saved: Mapping[str, BackupRun]) -> Reading[tuple[BackupRun, ...]]:
     files = {
-        n: f for n, f in told.files(f"{path}/snapshots").items() if _SNAPSHOT.fullmatch(n) and not f.folder
+        n: f
+        for n, f in told.files(f"{path}/snapshots").items()
+        if _SNAPSHOT.fullmatch(n) and not f.folder and f.size >= _LEAST
     }
+    # By the root's account only what lies below is listed, and the folder of the data is not among it.
+    if "config" not in told.files(path) or told.files(path)["config"].size < _LEAST:
+        return Gap(Reason.CONTRADICTORY, "it has no configuration: nothing in it can be read again")
     if not files:
         return ()
-    times = [file.at for file in files.values()] + [told.files(path)["config"].at]
+    written = [file.at for file in files.values()]
+    times = [*written, told.files(path)["config"].at]
+    if len(files) > 2 and max(written) - min(written) <= _COPIED_WITHIN:
+        return Gap(
+            Reason.CONTRADICTORY,
+            f"all {len(files)} snapshots have one time: their files were copied or touched, or are of one first night",
+        )
     if len(files) > 1 and max(times) - min(times) <= _COPIED_WITHIN:
         return Gap(
             Reason.CONTRADICTORY,
@@ -282,10 +296,10 @@ def _retention(keeping: tuple[Job, ...], making: tuple[Job, ...]) -> Reading[Ret
 
 def _append_only(told: Told, path: str) -> Reading[bool]:
     for timer in told.timers:
-        if re.search(r"\brest-server\b.*--append-only", timer.command) and path.startswith(
-            next(iter(re.findall(r"--path[ =](\S+)", timer.command)), "\0")
-        ):
-            return True
+        if re.search(r"\brest-server\b.*--append-only", timer.command):
+            root = next(iter(re.findall(r"--path[ =](\S+)", timer.command)), "\0").rstrip("/")
+            if path == root or path.startswith(f"{root}/"):
+                return True
     if path.startswith("/"):
         return Gap(Reason.UNREADABLE, "a repository does not tell whether who writes to it may also delete")
     return Gap(Reason.UNREADABLE, "only the server knows whether old snapshots can be deleted")

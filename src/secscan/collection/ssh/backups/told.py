@@ -76,6 +76,11 @@ class Told:
     contents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     segments: Mapping[str, str] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    #: Names and addresses of this host by its own word, and paths that commands name and that are not there.
+    selves: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    #: Folders of which not all files were listed, and how many there are.
+    cut: Mapping[str, int] = field(default_factory=dict)
     gaps: tuple[Unread, ...] = ()
 
     def files(self, folder: str) -> Mapping[str, File]:
@@ -101,7 +106,60 @@ class Told:
         yield from sorted(found, key=lambda log: (log.at or self.at, log.path), reverse=True)
 
     def place(self, address: str) -> Reading[Place]:
-        """Where an address is, as backup tools write them: a path, ``user@host:path``, ``scheme:...``."""
+        """Where an address is, as backup tools write them: a path, ``user@host:path``, ``scheme:...``.
+
+        What leads back to this host by one of its own names or addresses, or by a remote of rclone's that is a folder
+        here, is LOCAL.
+        """
+        if below := self._rclone_below(address):
+            return self.place(below)
+        place = self._place(address)
+        if isinstance(place, Place) and place.kind is PlaceKind.REMOTE and self.is_self(place.host):
+            if place.path.startswith("/"):
+                return self._local_place(place.address, self.resolved(place.path))
+            return Place(kind=PlaceKind.LOCAL, address=place.address, path=place.path)
+        return place
+
+    def is_self(self, host: str) -> bool:
+        return host.lower().strip("[]").rstrip(".") in self.selves
+
+    @property
+    def rclone(self) -> Mapping[str, Mapping[str, str]]:
+        """The type of each remote of rclone's, and what it is a view of."""
+        found: dict[str, dict[str, str]] = {}
+        section: dict[str, str] = {}
+        for config in self.config(r".*/rclone\.conf"):
+            for line in config.lines:
+                if line.startswith("["):
+                    section = found.setdefault(line.strip("[] "), {})
+                else:
+                    key, _, value = line.partition(" = ")
+                    section.setdefault(key, value.strip())
+        return found
+
+    def _rclone_below(self, address: str) -> str:
+        """The path of a remote of rclone's that is a folder of this host; "" for all others."""
+        remote, colon, path = address.removeprefix("rclone:").partition(":")
+        if not colon or "/" in remote:
+            return ""
+        remotes = self.rclone
+        # alias, crypt, chunker and compress name what they are a view of; more than a few on top of another are none.
+        for _ in range(5):
+            setting = remotes.get(remote)
+            if setting is None:
+                return ""
+            if setting.get("type") == "local":
+                return path if path.startswith("/") else ""
+            below = setting.get("remote", "")
+            if not below:
+                return ""
+            if below.startswith("/"):
+                return f"{below.rstrip('/')}/{path}".rstrip("/")
+            remote, _, inner = below.partition(":")
+            path = f"{inner.rstrip('/')}/{path}" if inner else path
+        return ""
+
+    def _place(self, address: str) -> Reading[Place]:
         shown = without_login(address)
         path = address.removeprefix("file://").removeprefix("local:")
         if path.startswith("/"):
@@ -180,8 +238,19 @@ def read_told(reply: Reply, mounts: Reading[tuple[Mount, ...]], timers: tuple[Ti
 
     configs, scripts, unread = _texts(text("backup-texts"))
     logs, unread_logs = _logs(text("backup-logs"))
-    closed, real = _places(text("backup-places"))
-    folders, refused = _folders(text("backup-listing"))
+    closed, real, gone = _places(text("backup-places"))
+    listing = text("backup-listing")
+    folders, refused = _folders(listing)
+    # find(1) ends with 1 where it was refused something, which is named; else it was stopped (timeout(1)).
+    if found := re.search(r"^status ([2-9]|[1-9][0-9]{1,2})$", listing, re.MULTILINE):
+        gaps.append(
+            Unread(
+                tool="",
+                what="backup-listing",
+                reason=Reason.TIMED_OUT,
+                detail=f"there is more than could be listed in the time for it (status {found[1]})",
+            )
+        )
     contents, segments = _contents(text("backup-contents"))
     return Told(
         at=datetime.fromtimestamp(min(reply.at, _LAST_INSTANT), UTC),
@@ -202,6 +271,9 @@ def read_told(reply: Reply, mounts: Reading[tuple[Mount, ...]], timers: tuple[Ti
         contents=contents,
         segments=segments,
         held=frozenset(facts.get("held", ())),
+        selves=frozenset(name.lower().rstrip(".") for name in facts.get("self", ())[:1000] if name),
+        gone=gone,
+        cut=_cut(listing),
         gaps=tuple(gaps),
     )
 
@@ -289,16 +361,30 @@ def _framed(text: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield word, rest, tuple(lines)
 
 
-def _places(text: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    closed, real = [], {}
+def _places(text: str) -> tuple[tuple[str, ...], dict[str, str], frozenset[str]]:
+    closed, real, gone = [], {}, set()
     for line in text.splitlines()[:MOST]:
         word, _, rest = line.partition(" ")
         if word == "closed":
             closed.append(rest)
+        elif word == "gone":
+            gone.add(rest)
         elif word in ("list", "seen") and "\t" in rest:
             path, _, resolved = rest.partition("\t")
             real[path] = resolved
-    return tuple(closed), real
+    return tuple(closed), real, frozenset(gone)
+
+
+def _cut(text: str) -> dict[str, int]:
+    names: dict[str, str] = {}
+    cut: dict[str, int] = {}
+    for line in text.splitlines()[:MOST]:
+        if line.startswith("d "):
+            number, _, path = line[2:].partition(" ")
+            names[number] = path
+        elif found := re.fullmatch(r"n ([0-9]+) ([0-9]{1,9})", line):
+            cut[names.get(found[1], "")] = int(found[2])
+    return cut
 
 
 def _folders(text: str) -> tuple[dict[str, dict[str, File]], set[str]]:
