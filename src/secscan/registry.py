@@ -22,7 +22,7 @@ CHECKS_GROUP = "secscan.checks"
 FACTS_GROUP = "secscan.facts"
 
 #: What a profile says of any rule; a check's limits can't use these names.
-RULE_KEYS = frozenset({"severity", "enabled", "cap"})
+RULE_KEYS = frozenset({"severity", "enabled", "cap", "known_exploited"})
 
 
 class RegistryError(Exception):
