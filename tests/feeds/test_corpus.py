@@ -31,7 +31,10 @@ def test_alma(corpus: Path, db: Path) -> None:
     alma = SystemFacts(
         family="linux", release=Release(id="almalinux", version="9.4"), architecture="x86_64", kernel=""
     )
-    own = tuple(Repository(address="", suite=name) for name in ("baseos", "appstream"))
+    own = tuple(
+        Repository(address="https://mirror.example.vn/almalinux", suite=name)
+        for name in ("baseos", "appstream")
+    )
     none = PackageFacts(manager="rpm", packages=())
     assert found.coverage(none, alma, own) == Coverage(feeds["osv almalinux 9"].as_of)
     # The archive also names packages of EL 8, but far from all of its advisories.

@@ -245,7 +245,8 @@ def test_a_package_of_a_module_is_held_against_its_stream_alone(
     installed: str, advised: tuple[str, ...], missing: bool
 ) -> None:
     fix = advisory(Affected("nodejs", "1:20.11.0-1.module+el8.9.0+2+abc", modules=advised))
-    found = matched([package("nodejs", NODE, module=installed)], [fix], scheme="rpm")
+    known = advisory(Affected("npm", "1:10-1.module+el8", modules=("nodejs:18",)), id="RLSA-2")
+    found = matched([package("nodejs", NODE, module=installed)], [fix, known], scheme="rpm")
     assert bool(found.missing) is missing
     assert found.undecided == ()
 
@@ -259,6 +260,40 @@ def test_a_package_whose_stream_the_host_did_not_tell_is_undecided() -> None:
     fix = advisory(Affected("nodejs", "1:20.11.0-1.module+el8.9.0+2+abc", modules=("nodejs:20",)))
     found = matched([package("nodejs", NODE)], [fix], scheme="rpm")
     assert (found.missing, found.undecided) == ((), ("nodejs",))
+
+
+@pytest.mark.parametrize(
+    ("version", "label"),
+    [
+        ("1:3.0.7-1.el9", "x:y"),
+        ("1:3.0.7-1.el9", "nodejs:18"),  # no build of a module, whatever its label
+        ("1:3.0.7-1.module+el9", "x:y"),  # a stream that no advisory knows
+        ("1:3.0.7-1.module+el9", ""),
+    ],
+)
+def test_no_label_takes_a_package_out_of_the_comparison(version: str, label: str) -> None:
+    fixes = [
+        advisory(Affected("openssl", "1:3.0.7-25.el9")),
+        advisory(Affected("nodejs", "1:20-1.module+el9", modules=("nodejs:18",)), id="RLSA-2"),
+    ]
+    found = matched([package("openssl", version, module=label)], fixes, scheme="rpm")
+    assert (found.missing, found.undecided) == ((), ("openssl",))
+
+
+def test_a_second_version_hides_no_package_but_a_kernel() -> None:
+    both = [package("openssl", f"1:{version}-1.el9") for version in ("3.0.7", "9")]
+    found = matched(both, [advisory(Affected("openssl", "1:3.0.7-25.el9"))], scheme="rpm")
+    assert steps(found) == [("openssl", "1:3.0.7-1.el9", "1:3.0.7-25.el9")]
+
+
+def test_a_package_that_names_another_source_than_its_distributions_index_is_undecided() -> None:
+    index = ReleaseIndex("dpkg", [advisory(OPENSSL)], sources={"openssl": {"openssl"}, "a": {"a", "b"}})
+    facts = PackageFacts(
+        manager="dpkg",
+        packages=(package(source="nothing"), package("a", source="b"), package("homemade", source="c")),
+    )
+    found = compare(facts, "", index)
+    assert (found.missing, found.undecided) == ((), ("openssl",))
 
 
 # --- Kernels ----------------------------------------------------------------------------------------------

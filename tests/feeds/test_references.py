@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from secscan.check import REFERENCES
@@ -29,6 +30,13 @@ def system(release: Release | Gap = BOOKWORM, architecture: str = "x86_64") -> S
 def packages(name: str = "openssl", version: str = "3.0.11-1") -> PackageFacts:
     one = Package(name=name, version=version, architecture="amd64", source=name, source_version=version)
     return PackageFacts(manager="dpkg", packages=(one,))
+
+
+def managed(manager: str) -> PackageFacts:
+    return PackageFacts(manager=manager, packages=packages().packages)
+
+
+RPMS, APKS = managed("rpm"), managed("apk")
 
 
 def advisories(db: Path, at: datetime | None = None) -> Advisories:
@@ -194,43 +202,50 @@ def rocky(
 
 
 ROCKY = system(Release(id="rocky", version="9.4"))
-BASE_AND_APPS = (source("baseos"), source("appstream"))
+
+
+def of_rocky(*names: str) -> tuple[Repository, ...]:
+    return tuple(source(name, f"http://mirror.example.vn/rocky/9/{name}") for name in names)
+
+
+BASE_AND_APPS = of_rocky("baseos", "appstream")
 
 
 def test_base_alone_does_not_speak_for_all_of_a_release(take: Take, db: Path, tmp_path: Path) -> None:
     rocky(take, tmp_path, "baseos")
     found = advisories(db)
-    assert found.coverage(SOME, ROCKY, BASE_AND_APPS).uncovered == ("appstream",)
-    assert found.coverage(SOME, ROCKY, (source("baseos"), source("baseos-source"))).uncovered == ()
-    assert found.coverage(SOME, ROCKY, UNREAD).unread == UNREAD
-    assert found.coverage(SOME, ROCKY, ()).unread is not None
+    assert found.coverage(RPMS, ROCKY, BASE_AND_APPS).uncovered == ("appstream",)
+    assert found.coverage(RPMS, ROCKY, of_rocky("baseos", "baseos-source")).uncovered == ()
+    assert found.coverage(RPMS, ROCKY, UNREAD).unread == UNREAD
+    assert found.coverage(RPMS, ROCKY, ()).unread is not None
 
 
 def test_of_several_repositories_the_oldest_counts(take: Take, db: Path, tmp_path: Path) -> None:
     rocky(take, tmp_path, "baseos")
     rocky(take, tmp_path, "AppStream", "2026-03-01 00:00:00", id="RLSA-2026:2")
     rocky(take, tmp_path, "epel", "2026-01-01 00:00:00", id="RLSA-2026:3")
-    assert advisories(db).coverage(SOME, ROCKY, BASE_AND_APPS) == Coverage(datetime(2026, 3, 1, tzinfo=UTC))
+    assert advisories(db).coverage(RPMS, ROCKY, BASE_AND_APPS) == Coverage(datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def test_the_ids_of_red_hat_are_those_of_its_mirrors(take: Take, db: Path, tmp_path: Path) -> None:
     for repository in ("BaseOS", "rhel-9-for-x86_64-appstream-rpms"):
         rocky(take, tmp_path, repository, id=f"RHSA-2026:{len(repository)}")
     rhel = system(Release(id="rhel", version="9.4"))
-    named = (source("rhel-9-for-x86_64-baseos-rpms"), source("rhel-9-for-x86_64-appstream-rpms"))
-    assert advisories(db).coverage(SOME, rhel, named).uncovered == ()
+    cdn = "https://cdn.example/content/dist/rhel9/9/x86_64/"
+    named = tuple(source(f"rhel-9-for-x86_64-{part}-rpms", cdn + part) for part in ("baseos", "appstream"))
+    assert advisories(db).coverage(RPMS, rhel, named).uncovered == ()
 
 
 def test_a_file_that_does_not_tell_its_repository_covers_none(take: Take, db: Path, tmp_path: Path) -> None:
     take(updateinfo(tmp_path / "u", update()))
     found = advisories(db)
-    assert found.coverage(SOME, ROCKY, BASE_AND_APPS).as_of is None
+    assert found.coverage(RPMS, ROCKY, BASE_AND_APPS).as_of is None
 
 
 def test_the_same_content_under_its_repositorys_name_is_news(take: Take, db: Path, tmp_path: Path) -> None:
     take(updateinfo(tmp_path / "u", update()))
     rocky(take, tmp_path, "baseos")
-    assert advisories(db).coverage(SOME, ROCKY, (source("baseos"),)) == Coverage(DATED)
+    assert advisories(db).coverage(RPMS, ROCKY, of_rocky("baseos")) == Coverage(DATED)
 
 
 def test_a_quiet_repository_is_as_new_as_its_mirror_says(take: Take, db: Path, tmp_path: Path) -> None:
@@ -243,8 +258,50 @@ def test_a_quiet_repository_is_as_new_as_its_mirror_says(take: Take, db: Path, t
             f'<repomd><revision>{made}</revision><location href="repodata/updateinfo.xml"/></repomd>'
         )
         take(path)
-        covered = advisories(db).coverage(SOME, ROCKY, (source("baseos"),))
+        covered = advisories(db).coverage(RPMS, ROCKY, of_rocky("baseos"))
         assert covered.as_of == datetime(2026, 5, day, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("manager", ["rpm", "apk", "pacman", ""])
+def test_packages_of_another_manager_are_not_the_distributions(
+    manager: str, take: Take, db: Path, tmp_path: Path
+) -> None:
+    debian(take, tmp_path)
+    unread = advisories(db).coverage(managed(manager), system(), DEBIAN_SOURCES).unread
+    assert unread is not None
+    assert unread.reason is Reason.CONTRADICTORY
+    assert "dpkg" in (unread.detail or "")
+
+
+def test_an_index_knows_of_which_source_a_package_is(take: Take, db: Path, tmp_path: Path) -> None:
+    debian(take, tmp_path)
+    other = msgspec.structs.replace(SOME.packages[0], source="nothing", source_version="9")
+    found = advisories(db).compare(PackageFacts(manager="dpkg", packages=(other,)), system())
+    assert (found.missing, found.undecided) == ((), ("openssl",))
+
+
+@pytest.mark.parametrize(
+    ("id", "address", "uncovered"),
+    [
+        ("acme-source", "http://acme.example/el9", "acme-source"),
+        ("acme-debuginfo", "http://acme.example/el9", "acme-debuginfo"),
+        ("source", "http://acme.example/el9", "source"),
+        ("acme-pool", "http://acme.example/el9", "acme-pool"),
+        ("extras", "http://acme.example/el9/", "acme.example/el9"),
+        ("baseos-source", "http://acme.example/el9", "acme.example/el9"),
+        ("extras", "", "extras"),
+        ("extras", "http://mirror.example.vn/rocky/9/extras", None),
+        ("extras-source", "http://mirror.example.vn/rocky/9/extras", None),
+    ],
+)
+def test_no_id_makes_another_makers_repository_silent_or_the_distributions(
+    id: str, address: str, uncovered: str | None, take: Take, db: Path, tmp_path: Path
+) -> None:
+    records = [osv_record(f"RLSA-2026:{n}", ecosystem="Rocky Linux:9") for n in range(SPEAKS_FROM)]
+    take(write_json(tmp_path / "a", records))
+    rocky(take, tmp_path, "extras")
+    covered = advisories(db).coverage(RPMS, ROCKY, (*BASE_AND_APPS, source(id, address)))
+    assert covered.uncovered == ((uncovered,) if uncovered else ())
 
 
 @pytest.mark.parametrize(
@@ -266,10 +323,13 @@ def test_where_an_updateinfo_lies_tells_its_repository(path: str, repository: st
 
 def test_osv_covers_a_distributions_own_repositories(take: Take, db: Path, tmp_path: Path) -> None:
     take(write_json(tmp_path / "a", [osv_record(f"ALSA-2026:{n}") for n in range(SPEAKS_FROM)]))
-    own = (*BASE_AND_APPS, source("crb"), source("extras"), source("appstream-debuginfo"))
+    own = tuple(
+        source(name, f"https://mirror.example.vn/almalinux/9/{name}")
+        for name in ("baseos", "appstream", "crb", "extras", "appstream-debuginfo")
+    )
     found = advisories(db)
-    assert found.coverage(SOME, system(ALMA), own) == Coverage(DATED)
-    assert found.coverage(SOME, system(ALMA), (*own, source("epel"))).uncovered == ("epel",)
+    assert found.coverage(RPMS, system(ALMA), own) == Coverage(DATED)
+    assert found.coverage(RPMS, system(ALMA), (*own, source("epel"))).uncovered == ("epel",)
 
 
 def test_what_is_newer_in_the_release_itself_is_no_security_update(
@@ -284,7 +344,7 @@ def test_a_few_advisories_do_not_speak_for_a_release(
     count: int, speaks: bool, take: Take, db: Path, tmp_path: Path
 ) -> None:
     take(write_json(tmp_path / "a", [osv_record(f"ALSA-2026:{n}") for n in range(count)]))
-    assert (advisories(db).coverage(SOME, system(ALMA), BASE_AND_APPS).as_of is not None) is speaks
+    assert (advisories(db).coverage(RPMS, system(ALMA), BASE_AND_APPS).as_of is not None) is speaks
 
 
 ALPINE = Release(id="alpine", version="3.20.3")
@@ -298,14 +358,14 @@ def test_of_secdb_each_repository_speaks_for_itself(take: Take, db: Path, tmp_pa
     packages = [{"pkg": {"name": "other", "secfixes": {"1-r0": ["CVE-2026-1"]}}}]
     take(write_json(tmp_path / "s", {"distroversion": "v3.20", "reponame": "main", "packages": packages}))
     found = advisories(db)
-    assert found.coverage(SOME, system(ALPINE), alpine("main")).uncovered == ()
-    missing = found.coverage(SOME, system(ALPINE), alpine("main", "community")).uncovered
+    assert found.coverage(APKS, system(ALPINE), alpine("main")).uncovered == ()
+    missing = found.coverage(APKS, system(ALPINE), alpine("main", "community")).uncovered
     assert missing == ("https://dl.example/alpine/v3.20/community",)
-    assert found.coverage(SOME, system(ALPINE), alpine("main", branch="edge")).uncovered
+    assert found.coverage(APKS, system(ALPINE), alpine("main", branch="edge")).uncovered
     take(
         write_json(tmp_path / "c", {"distroversion": "v3.20", "reponame": "community", "packages": packages})
     )
-    assert advisories(db).coverage(SOME, system(ALPINE), alpine("main", "community")).uncovered == ()
+    assert advisories(db).coverage(APKS, system(ALPINE), alpine("main", "community")).uncovered == ()
 
 
 def ubuntu_osv(take: Take, folder: Path, paid: int) -> None:
@@ -354,7 +414,7 @@ def test_extended_support_of_red_hat_is_a_release_of_its_own(take: Take, db: Pat
     ]
     take(write_json(tmp_path / "a", fixes))
     eus = system(Release(id="rhel", version="9.2", support="eus"))
-    assert advisories(db).coverage(SOME, eus, ()).as_of is None
+    assert advisories(db).coverage(RPMS, eus, ()).as_of is None
     assert advisories(db).compare(packages(), eus).missing == ()
 
 

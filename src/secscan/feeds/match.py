@@ -7,7 +7,7 @@ is looked at once, however many hosts have it: 10,000 hosts share some ten thous
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from operator import itemgetter
@@ -39,7 +39,7 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The version of a package can't be read, and advisories speak of it."""
+    """Advisories speak of a package, and its version can't be read, or its stream or source can't be believed."""
 
 
 Answer = tuple[Lack, ...] | Undecided
@@ -52,9 +52,17 @@ class ReleaseIndex:
     """
 
     def __init__(
-        self, scheme: str, advisories: Iterable[Advisory], offered: Iterable[IndexedPackage] = ()
+        self,
+        scheme: str,
+        advisories: Iterable[Advisory],
+        offered: Iterable[IndexedPackage] = (),
+        sources: Mapping[str, Collection[str]] | None = None,
     ) -> None:
+        """``sources``: of which sources the distribution's own indexes have a package of each name."""
         self.scheme = scheme
+        # It may be filled while ``offered`` is read: an empty one is kept as well.
+        self._sources = {} if sources is None else sources
+        self._streams: set[str] = set()
         self.unreadable = 0
         self._fixes: dict[tuple[bool, str], _Fixes] = {}
         self._offered: dict[tuple[str, str], IndexedPackage] = {}
@@ -64,6 +72,7 @@ class ReleaseIndex:
         for advisory in advisories:
             for affected in advisory.affected:
                 collected[affected.source, affected.package].append(_Fix(affected, advisory))
+                self._streams.update(affected.modules)
         for name, fixes in collected.items():
             self._fixes[name] = _Fixes(scheme, fixes)
             self.unreadable += self._fixes[name].unreadable
@@ -112,6 +121,10 @@ class ReleaseIndex:
             return Undecided()
 
     def _find(self, package: Package) -> Iterator[Lack]:
+        sources = self._sources.get(package.name)
+        if sources and package.source not in sources:
+            # It goes by a name of the distribution's and names another source, of which no advisory may speak.
+            raise VersionError("the distribution builds it from another source")
         source, source_version = source_of(package, self.scheme)
         for of_source, name, version in (
             (False, package.name, package.version),
@@ -120,7 +133,7 @@ class ReleaseIndex:
             fixes = self._fixes.get((of_source, name))
             if fixes is None:
                 continue
-            streams = _streams(package) if self.scheme == "rpm" else ()
+            streams = _streams(package, self._streams) if self.scheme == "rpm" else ()
             for fix in fixes.newer_than(version):
                 if _same_module(streams, fix.affected.modules):
                     yield Lack(version, fix.affected.fixed, of_source, fix.advisory)
@@ -222,23 +235,27 @@ class _Fixes:
                 yield fix
 
 
-def _streams(package: Package) -> tuple[str, ...] | None:
-    """The module's stream, ``nodejs:18`` (a host may also tell version and context). None: of one that is unknown."""
-    if package.module:
-        return (":".join(package.module.split(":")[:2]),)
-    return None if ".module" in package.version else ()
+def _streams(package: Package, known: Container[str]) -> tuple[str, ...] | None:
+    """The module's stream, ``nodejs:18`` (a host may also tell version and context). None: it can't be told.
+
+    A label is a word of the host's. It counts where advisories know the stream, and where the version bears the mark
+    that every build of a module bears; else any label would take a package out of the comparison.
+    """
+    marked = ".module" in package.version
+    stream = ":".join(package.module.split(":")[:2])
+    if not stream:
+        return None if marked else ()
+    return (stream,) if marked and stream in known else None
 
 
 def _same_module(installed: tuple[str, ...] | None, advised: tuple[str, ...]) -> bool:
     """EL keeps several streams of a program side by side, whose versions say nothing of each other.
 
-    What is of no module is held against advisories of no module alone. A package whose stream the host did not tell
+    What is of no module is held against advisories of no module alone. A package whose stream can't be told
     is held against none: that leaves it undecided.
     """
     if installed is None:
-        if advised:
-            raise VersionError("its module's stream is not known")
-        return False
+        raise VersionError("its module's stream is not known")
     return bool(set(installed) & set(advised)) if installed or advised else True
 
 
@@ -311,15 +328,17 @@ def _dpkg_group(package: Package) -> object:
 
 
 def _rpm_group(packages: Sequence[Package]) -> Callable[[Package], object]:
-    """Kernels, of which dnf and zypper only ever add versions (installonlypkgs in dnf.conf(5)).
+    """Kernels that are installed in several versions: those that dnf and zypper only ever add.
 
-    Another name that is there in several versions is a transaction that broke off, and each of them counts.
+    Of anything else a second version is no reason to leave the first out: both are there, and each counts.
     """
     seen: set[tuple[str, str]] = set()
     several: set[tuple[str, str]] = set()
     for package in packages:
         key = package.name, package.architecture
-        if key in seen and package.name.startswith("kernel"):
+        if not package.name.startswith("kernel"):
+            continue
+        if key in seen:
             several.add(key)
         seen.add(key)
     if not several:

@@ -12,7 +12,7 @@ from secscan.feeds.formats.packages_index import is_security
 from secscan.feeds.importing import SPEAKS_FROM
 from secscan.feeds.match import ReleaseIndex, compare
 from secscan.feeds.model import Advisory, Exploited, IndexedPackage, Kind, Likelihoods, Support
-from secscan.feeds.repositories import is_alike, is_own, is_silent, other_sources
+from secscan.feeds.repositories import is_alike, is_own, is_silent, name_of, other_sources
 from secscan.feeds.storage import FeedState, FeedStore, open_store
 from secscan.feeds.support import built_in
 from secscan.model import Reason
@@ -88,6 +88,10 @@ class ImportedAdvisories(Advisories):
                 best = replace(best, uncovered=(*best.uncovered, " ".join(channel)))
             elif best.as_of is not None:
                 best = replace(best, as_of=min(best.as_of, paid.sweeping))
+        if packages.manager != SCHEMES[key[0]]:
+            # By whatever else is installed beside them nobody knows what the distribution's own packages lack.
+            detail = f"{key[0]} keeps its packages with {SCHEMES[key[0]]}, and the list is that of {packages.manager}"
+            return replace(best, unread=Gap(Reason.CONTRADICTORY, detail))
         return best
 
     def compare(self, packages: PackageFacts, system: SystemFacts) -> Comparison:
@@ -179,7 +183,7 @@ def _by_sweep(
         codename = "" if isinstance(system.release, Gap) else system.release.codename
         return Coverage(as_of, other_sources(repositories, codename))
     others = {
-        r.suite or r.address
+        name_of(r, ecosystem)
         for r in repositories
         if not is_silent(r, ecosystem, version) and not is_own(r, ecosystem, version)
     }
@@ -201,7 +205,7 @@ def _by_repositories(
         if dates:
             needed.append(max(dates))
         else:
-            uncovered.add(repository.suite or repository.address)
+            uncovered.add(name_of(repository, key[0]))
     if not repositories:
         # A host without repositories has its packages from somewhere all the same.
         return Coverage(min(known.values()), unread=Gap(Reason.CONTRADICTORY, "no repository is configured"))
@@ -291,6 +295,7 @@ def _release_data(store: FeedStore, states: list[FeedState], at: datetime | None
     sweeping = max((s.as_of for s in states if _sweeps(s)), default=None)
     repositories: dict[str, datetime] = {}
     indexes: dict[str, _Reading] = {}
+    sources: dict[str, set[str]] = {}
     for state in states:
         if state.feed.kind in (Kind.SECDB, Kind.UPDATEINFO) and state.feed.part:
             repositories[state.feed.part.lower()] = state.as_of
@@ -318,12 +323,13 @@ def _release_data(store: FeedStore, states: list[FeedState], at: datetime | None
             for _key, value, _dated in store.entries(state, at):
                 if isinstance(value, IndexedPackage):
                     reading.components.setdefault(value.name, set()).add(component)
+                    sources.setdefault(value.name, set()).add(value.source)
                     if value.name.startswith("linux-"):
                         reading.components.setdefault(f"src:{value.source}", set()).add(component)
                     if security:
                         yield value
 
-    index = ReleaseIndex(SCHEMES[states[0].feed.ecosystem], advisories(), offered())
+    index = ReleaseIndex(SCHEMES[states[0].feed.ecosystem], advisories(), offered(), sources)
     # Few sets differ, and a release has 60,000 packages.
     same: dict[frozenset[str], frozenset[str]] = {}
     return ReleaseData(

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+import msgspec
+
 from secscan.facts import Repository
 
 #: Words of a repository's id that name no content: ``rhel-9-for-x86_64-appstream-rpms`` is ``appstream``.
@@ -38,24 +40,39 @@ _ENTERPRISE_LINUX = frozenset(
     }
 )
 _BY_WORDS = frozenset({"almalinux", "centos", "ol", "rhel", "rocky"})
+#: What the address of a distribution's own repository or of a mirror of it has in it. An id is the host's own word:
+#: another maker's repository may be called ``extras`` as well.
+_VENDORS = {
+    "almalinux": r"alma",
+    "centos": r"centos",
+    "fedora": r"fedora",
+    "ol": r"oracle|/ol\d",
+    "opensuse-leap": r"suse",
+    "rhel": r"redhat|rhel",
+    "rocky": r"rocky",
+    "sles": r"suse",
+}
 #: Nothing that is installed comes from these.
 _SILENT = frozenset({"debug", "debuginfo", "debugsource", "source", "src"})
 _ALPINE = re.compile(r"/(?P<branch>v\d+\.\d+|edge|latest-stable)/(?P<name>[a-z-]+)/?$")
 
 
 def is_own(repository: Repository, ecosystem: str, version: str) -> bool:
-    """Whether an rpm or apk repository is one of the distribution's own, by its id or where it lies."""
+    """Whether an rpm or apk repository is one of the distribution's own, by its id and by where it lies."""
     if ecosystem == "alpine":
         found = _ALPINE.search(repository.address)
         return (
             found is not None and found["branch"] == f"v{version}" and found["name"] in ("main", "community")
         )
-    words = _words(repository.suite)
-    if ecosystem in _BY_WORDS:
-        return bool(words) and words <= _ENTERPRISE_LINUX
-    if ecosystem == "sles":
-        return re.match(r"sle[sd]?[\d_-]|suse", repository.suite.lower()) is not None
-    return ecosystem in words
+    return _is_called_own(repository.suite, ecosystem) and _is_of_vendor(repository, ecosystem)
+
+
+def name_of(repository: Repository, ecosystem: str) -> str:
+    """What a repository of which no advisories speak is called: its id, or its address where its id poses as one of
+    the distribution's own, so that naming it as looked after otherwise names no other."""
+    if not _is_called_own(repository.suite, ecosystem) or _is_of_vendor(repository, ecosystem):
+        return repository.suite or repository.address
+    return re.sub(r"^[a-z+]+://", "", repository.address).rstrip("/") or repository.suite
 
 
 def is_alike(repository: Repository, name: str, ecosystem: str, version: str) -> bool:
@@ -63,6 +80,8 @@ def is_alike(repository: Repository, name: str, ecosystem: str, version: str) ->
     if ecosystem == "alpine":
         found = _ALPINE.search(repository.address)
         return found is not None and found["branch"] == f"v{version}" and found["name"] == name
+    if _is_called_own(repository.suite, ecosystem) and not _is_of_vendor(repository, ecosystem):
+        return False
     if repository.suite.lower() == name:
         return True
     words = _words(repository.suite)
@@ -70,16 +89,14 @@ def is_alike(repository: Repository, name: str, ecosystem: str, version: str) ->
 
 
 def is_silent(repository: Repository, ecosystem: str, version: str) -> bool:
-    """Whether nothing installed needs advisories of it: the sources and debugging twins of the distribution's own
-
-    repositories, and what SUSE only ever shipped once. That another maker's is called so says nothing.
-    """
-    if ecosystem == "sles" and repository.suite.lower().endswith("-pool"):
-        return True
-    twin = "-".join(sorted(_words(repository.suite) - _SILENT))
-    if not _words(repository.suite) & _SILENT or not twin:
-        return False
-    return is_own(Repository(address=repository.address, suite=twin), ecosystem, version)
+    """Whether nothing installed needs advisories of it: the sources and the debugging symbols of one of the
+    distribution's own repositories, and what SUSE only ever shipped once. Of other makers' none is silent: what a
+    repository is called does not tell what it brings."""
+    if repository.suite.lower().endswith("-pool"):
+        return is_own(repository, ecosystem, version)
+    spoken = [word for word in re.split(r"[^A-Za-z0-9]+", repository.suite) if word.lower() not in _SILENT]
+    twin = msgspec.structs.replace(repository, suite="-".join(spoken))
+    return bool(_words(repository.suite) & _SILENT) and is_own(twin, ecosystem, version)
 
 
 def other_sources(repositories: Iterable[Repository], codename: str) -> tuple[str, ...]:
@@ -107,6 +124,20 @@ def other_sources(repositories: Iterable[Repository], codename: str) -> tuple[st
     if len(plain) > 1:
         others |= plain - updated if plain & updated else plain
     return tuple(sorted(others))
+
+
+def _is_called_own(suite: str, ecosystem: str) -> bool:
+    words = _words(suite)
+    if ecosystem in _BY_WORDS:
+        return bool(words - _SILENT) and words - _SILENT <= _ENTERPRISE_LINUX
+    if ecosystem == "sles":
+        return re.match(r"sle[sd]?[\d_-]|suse", suite.lower()) is not None
+    return ecosystem in words
+
+
+def _is_of_vendor(repository: Repository, ecosystem: str) -> bool:
+    mark = _VENDORS.get(ecosystem)
+    return mark is None or re.search(mark, repository.address, re.IGNORECASE) is not None
 
 
 def _words(name: str) -> frozenset[str]:
