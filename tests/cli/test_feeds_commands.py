@@ -78,6 +78,19 @@ def test_older_and_known_files_change_nothing(place: Path, tmp_path: Path, secsc
     assert told(secscan, place) == before
 
 
+def test_a_file_that_lost_most_of_its_entries_needs_a_word(
+    place: Path, tmp_path: Path, secscan: Secscan
+) -> None:
+    whole = kev(tmp_path / "a", *(f"CVE-2026-{n:04}" for n in range(50)))
+    cut = kev(tmp_path / "b", "CVE-2026-0001", released="2026-05-02T00:00:00Z")
+    secscan("feeds", "import", whole, "-C", place)
+    done = secscan("feeds", "import", cut, "-C", place)
+    assert done.returncode == 2
+    assert "has 1 entries of kev, and 50 are here" in done.stderr
+    assert "--shrink" in done.stderr
+    assert secscan("feeds", "import", cut, "--shrink", "-C", place).returncode == 0
+
+
 def test_a_folder_with_nothing_of_use_is_a_mistake(place: Path, tmp_path: Path, secscan: Secscan) -> None:
     (tmp_path / "empty").mkdir()
     done = secscan("feeds", "import", tmp_path / "empty", "-C", place)

@@ -2,7 +2,8 @@
 
 import sqlite3
 import stat
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -188,9 +189,11 @@ def test_a_bundle_that_grows_old_while_it_waits_replaces_nothing(
     class Overtaken(FeedStore):
         """Another process finishes its import between our look at what is there and our own transaction."""
 
-        def importing(self, file: str, sha256: str, at: datetime) -> AbstractContextManager[Import]:
+        @contextmanager
+        def importing(self, file: str, sha256: str, at: datetime) -> Iterator[Import]:
             list(import_files(there, [newer], AT))
-            return super().importing(file, sha256, at)
+            with super().importing(file, sha256, at) as work:
+                yield work
 
     with closing(sqlite3.connect(there, isolation_level=None)) as connection:
         result = import_bundle(Overtaken(connection, str(there)), bundle, AT)

@@ -36,7 +36,7 @@ _NAMES = {
     "ubuntu": "Ubuntu",
     "windows-server": "Windows Server",
 }
-#: The largest known have 100 kB; as it is taken apart as a whole, it may be forty times as large in memory.
+#: The largest known has 44 kB; as it is taken apart as a whole, it may be forty times as large in memory.
 MOST_BYTES = 4 << 20
 #: Whose extended support costs nothing, so that a release ends with it.
 _FREE_EXTENSION = frozenset({"debian"})

@@ -14,7 +14,7 @@ from secscan.feeds.streams import Document
 from secscan.language import _
 
 FEED = Feed(Kind.KEV)
-#: The whole had 1.4 MB in 2025.
+#: Of 1,404 entries, it has 1.3 MB.
 MOST_BYTES = 16 << 20
 
 

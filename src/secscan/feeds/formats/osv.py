@@ -26,11 +26,11 @@ from secscan.model import Severity
 MOST_RECORD_BYTES = 8 << 20
 #: Records in one archive or folder. OSV's largest, Ubuntu's, has 60,000.
 MOST_RECORDS = 2_000_000
-#: Commas in a file of many records: each may be a record, and takes 64 bytes before it is looked at. OSV's own have one
-#: in 25 bytes.
+#: Commas in a file of many records: each may be followed by a record, which takes memory before it is looked at. AlmaLinux's
+#: records have one in 68 bytes.
 MOST_COMMAS = 8_000_000
-#: An archive of more than ``_SMALL_ARCHIVE`` unpacked bytes that shrank to less than a hundredth is a bomb: JSON packs
-#: to a tenth.
+#: An archive of more than ``_SMALL_ARCHIVE`` unpacked bytes that shrank to less than a hundredth is a bomb: AlmaLinux's
+#: records pack to a fourteenth.
 MOST_RATIO = 100
 _SMALL_ARCHIVE = 64 << 20
 #: What tar puts in front of a member for its long name.

@@ -15,7 +15,7 @@ from secscan.language import _
 #: The largest known has 600 kB.
 MOST_YAML_BYTES = 8 << 20
 MOST_JSON_BYTES = 16 << 20
-#: A secdb has seven levels. The parser calls itself for each and has no bound of its own: it takes the process along.
+#: A secdb has six levels. The parser calls itself for each and has no bound of its own: it takes the process along.
 _MOST_LEVELS = 32
 
 

@@ -48,14 +48,15 @@ _CACHE = re.compile(r"(?P<id>.+)-[0-9a-f]{16}")
 _FILE = re.compile(r"(?:(?P<name>.+?)-)??(?:[0-9a-f]{32,}-)?updateinfo\.xml(?:\.[a-z0-9]+)?", re.IGNORECASE)
 _REVISION = re.compile(rb"<revision>(\d{9,11})</revision>")
 _MOST_REPOMD_BYTES = 1 << 20
-#: Of one update. The largest known, of a kernel, has some 5,000 elements in 1 MB.
-_MOST_UPDATE_BYTES = 32 << 20
+#: Of one update, and so of the parser's memory.
+_MOST_UPDATE_BYTES = 8 << 20
 _MOST_ELEMENTS = 100_000
+_PIECE = 128 << 10
 #: Elements beside the updates; an updateinfo has none.
 _MOST_OTHERS = 1_000
-#: Levels of nesting; an updateinfo has seven.
+#: Levels of nesting; an updateinfo has six, from ``updates`` to ``filename``.
 _MOST_LEVELS = 32
-#: Names of elements and attributes, which the parser never lets go; there are some forty.
+#: Names of elements and attributes, which the parser never lets go.
 _MOST_NAMES = 1_000
 
 
@@ -153,8 +154,10 @@ class _Held:
         self._name = name
         self.count = 0
 
-    def read(self, size: int = -1) -> bytes:
-        content = self._stream.read(size)
+    def read(self, _size: int = -1) -> bytes:
+        # Expat before 2.6.0 begins an unfinished tag anew with every piece it is given (CVE-2023-52425): iterparse
+        # would give it 16 KiB at a time.
+        content = self._stream.read(_PIECE)
         self.count += len(content)
         if self.count > _MOST_UPDATE_BYTES:
             raise _too_large(self._name)
