@@ -115,10 +115,17 @@ def _release(reply: Reply) -> Reading[Release]:
 
 
 def _support(reply: Reply) -> str:
-    """Extended support, by the repositories the host takes its updates from."""
-    apt, rpm = reply.output("apt-origins"), reply.output("rpm-origins")
-    if isinstance(apt, str) and re.search(r"://esm\.ubuntu\.com/|\tUbuntuESM", apt):
-        return "esm"
+    """Extended support, by the repositories the host takes its updates from.
+
+    A label is not enough: any archive can call itself UbuntuESM. It counts where the archive is Ubuntu's own, or where
+    a package that was built for extended support is installed, as a mirror of it brings them.
+    """
+    apt, rpm, dpkg = reply.output("apt-origins"), reply.output("rpm-origins"), reply.output("dpkg")
+    if isinstance(apt, str):
+        if re.search(r"(?m)^https?://([^\s/@]*@)?esm\.ubuntu\.com/", apt):
+            return "esm"
+        if "\tUbuntuESM" in apt and isinstance(dpkg, str) and re.search(r"(?m)^.i[^\n]*\+esm\d", dpkg):
+            return "esm"
     if isinstance(rpm, str):
         for word, name in (
             ("-eus-", "eus"),
