@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from pydantic import Field
 
-from secscan.check import Limits, Verdict, failed, not_applicable, unknown
+from secscan.check import Limits, Verdict, failed, unknown
 from secscan.checks._words import called, day, identity, listed, named, short
 from secscan.facts import Package, PackageFacts, PendingUpdate, Release, SystemFacts, UpdateFacts, known
 from secscan.model import Reason, Severity
@@ -90,7 +90,12 @@ def compare(
     ``dates`` is None where it is of no matter that a release has ended.
     """
     if system.family == "windows":
-        return not_applicable("Windows has no packages that advisories speak of.")
+        # A greeting alone makes a host Windows: what nobody compared is never taken for what lacks nothing.
+        return unknown(
+            Reason.NOT_COLLECTED,
+            "No imported advisories speak of Windows' updates, and nobody knows what it lacks: it is judged by its last "
+            "update, its last search for updates and what waits for a reboot alone.",
+        )
     release = known(system.release)
     if not packages.packages:
         return unknown(Reason.CONTRADICTORY, "The package manager lists no package at all.")
@@ -100,7 +105,13 @@ def compare(
     compared = advisories.compare(packages, system)
     uncovered = [name for name in coverage.uncovered if not named(name, limits.unadvised)]
     doubt: Verdict | None = None
-    if is_stale(coverage.as_of, limits.feed_days, at):
+    if not _lists_itself(packages):
+        doubt = unknown(
+            Reason.CONTRADICTORY,
+            "The list of packages does not have the package manager's own, {manager}: it can't be all that is installed.",
+            manager=short(packages.manager),
+        )
+    elif is_stale(coverage.as_of, limits.feed_days, at):
         doubt = _stale(release, coverage.as_of, limits.feed_days, compared)
     elif coverage.unread is not None:
         doubt = unknown(
@@ -123,12 +134,20 @@ def compare(
     return Compared(compared.missing, doubt, coverage.as_of, _command(packages.manager, release))
 
 
+#: The packages that the package managers themselves are in: a list without is not the whole list.
+_MANAGERS_OWN = {"dpkg": "dpkg", "rpm": "rpm", "apk": "apk-tools", "pacman": "pacman"}
+
+
+def _lists_itself(packages: PackageFacts) -> bool:
+    own = _MANAGERS_OWN.get(packages.manager)
+    return own is None or any(package.name == own for package in packages.packages)
+
+
 def _stale(release: Release, as_of: datetime, days: int, compared: Comparison) -> Verdict:
     return unknown(
         Reason.STALE_FEED,
-        "The advisories for {system} are of {date}, older than {days} days; by them {count} packages lack a "
-        "security update, and nobody knows what has become known since. Bring newer ones and run: "
-        "secscan feeds import FILE",
+        "The advisories for {system} are of {date}, older than allowed (days: {days}), and nobody knows what has become known since "
+        "(packages that lack a security update by them: {count}). Bring newer ones and run: secscan feeds import FILE",
         system=called(release),
         date=day(as_of),
         days=days,
@@ -214,7 +233,7 @@ def _merged(updates: Sequence[MissingUpdate]) -> MissingUpdate:
 def uncompared(compared: Comparison) -> Verdict:
     return unknown(
         Reason.UNPARSED,
-        "The versions of {count} packages can't be compared: {packages}.",
+        "Packages that can't be compared with the advisories, by their version, module or source: {packages} ({count}).",
         count=len(compared.undecided),
         packages=listed(compared.undecided),
     )
@@ -381,7 +400,7 @@ def exploited_verdict(
 def mend_by(entry: Exploitation, limits: ExploitedLimits) -> date:
     """The last day to mend it."""
     if entry.ransomware:
-        return min(entry.due, entry.added + timedelta(days=limits.ransomware_days))
+        return min(entry.due, _after(entry.added, limits.ransomware_days))
     return entry.due
 
 
@@ -389,18 +408,23 @@ def due_date(update: MissingUpdate, exploited: KnownExploited | None, limits: Ov
     """The last day to install it, None where nothing tells: of each flaw so many days after its own advisory, by how grave
     it is, or the catalogue's date where that is earlier."""
     advised = [
-        flaw.published + timedelta(days=_days(_rating(flaw), limits))
+        _after(flaw.published, _days(_rating(flaw), limits))
         for flaw in update.flaws
         if flaw.published is not None
     ]
     if not advised and update.published is not None:
         # Which of the flaws the oldest advisory mends is not told: the mildest of them gives the latest day.
         mildest = min((_rating(flaw) for flaw in update.flaws), default=Severity.MEDIUM)
-        advised.append(update.published + timedelta(days=_days(mildest, limits)))
+        advised.append(_after(update.published, _days(mildest, limits)))
     catalogued = (
         [mend_by(entry, limits) for _flaw, entry in used_flaws(update, exploited)] if exploited else []
     )
     return min((*advised, *catalogued), default=None)
+
+
+def _after(first: date, days: int) -> date:
+    """So many days later; the last day there is where a feed's own date is too near the end of the calendar."""
+    return first + timedelta(days=min(days, (date.max - first).days))
 
 
 def _days(gravity: Severity, limits: OverdueLimits) -> int:
@@ -411,7 +435,7 @@ def _days(gravity: Severity, limits: OverdueLimits) -> int:
 def stale_catalogue(exploited: KnownExploited, days: int) -> Verdict:
     return unknown(
         Reason.STALE_FEED,
-        "The catalogue of known exploited vulnerabilities is of {date}, older than {days} days; bring a newer "
+        "The catalogue of known exploited vulnerabilities is of {date}, older than allowed (days: {days}); bring a newer "
         "one and run: secscan feeds import FILE",
         date=day(exploited.as_of),
         days=days,

@@ -14,7 +14,7 @@ Days of a host's own doings (when it last fetched its lists) are counted until i
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -66,9 +66,6 @@ ROLLING = frozenset({"arch", "opensuse-tumbleweed"})
 
 #: Whose repositories bring no advisories, so that their package managers know of no update that it is for security.
 WITHOUT_ERRATA = frozenset({"centos"})
-
-#: Distributions that have no suite of their own for security, and whose repositories are told apart by nothing.
-ORDINARY = frozenset({"amzn", "arch", "fedora", "manjaro"})
 
 # --- Limits -------------------------------------------------------------------------------------------
 
@@ -190,14 +187,14 @@ def end_of_life_soon(
         yield passed("{system} has no known end of life.", system=name)
     elif ends < at.date():
         yield failed(
-            "{system} got its last security updates on {date}; {days} days of them ahead are expected.",
+            "{system} got its last security updates on {date}; an end yet to come is expected (days: more than {days}).",
             system=name,
             date=str(ends),
             days=limits.days,
         )
     elif (ends - at.date()).days <= limits.days:
         yield failed(
-            "{system} gets its last security updates on {date}; more than {days} days are expected.",
+            "{system} gets its last security updates on {date}; a later end is expected (days: more than {days}).",
             system=name,
             date=str(ends),
             days=limits.days,
@@ -229,7 +226,7 @@ def _support(
     if is_stale(as_of, limits.table_days, at) and (ends is None or ends >= as_of.date()):
         return unknown(
             Reason.STALE_FEED,
-            "The dates of end of life are of {date}, older than {days} days; by them {system} ends on {ends}. "
+            "The dates of end of life are of {date}, older than allowed (days: {days}); by them {system} ends on {ends}. "
             "Bring newer ones and run: secscan feeds import FILE",
             date=day(as_of),
             days=limits.table_days,
@@ -256,7 +253,7 @@ def critical_updates(
 
     Why: Flaws that are published are tried by everybody within days. What is installed is held against the
     distribution's own advisories, by its own rules for versions, so that fixes it carried back to an old version
-    count as fixes. One finding for each source package, as grave as its gravest flaw, rated by the distribution, or by
+    count as fixes. Of Windows this is unknown: it is judged by its last update, its last search and waiting reboots. One finding for each source package, as grave as its gravest flaw, rated by the distribution, or by
     CVSS where it rates nothing. A kernel that is installed and does not run yet mends nothing.
 
     Fix: Install the update (apt-get install --only-upgrade, dnf upgrade --security, zypper patch, apk upgrade) and restart
@@ -273,7 +270,7 @@ def critical_updates(
         yield doubt
     elif not found:
         yield passed(
-            "None of {count} packages lacks a critical or high security update, by the advisories of {date}.",
+            "No package lacks a critical or high security update, by the advisories of {date} (packages: {count}).",
             count=len(seen.facts.packages),
             date=day(compared.as_of),
         )
@@ -309,7 +306,7 @@ def other_updates(
         yield compared.doubt
     elif not found:
         yield passed(
-            "None of {count} packages lacks a medium or lower security update, by the advisories of {date}.",
+            "No package lacks a medium or lower security update, by the advisories of {date} (packages: {count}).",
             count=len(seen.facts.packages),
             date=day(compared.as_of),
         )
@@ -352,7 +349,7 @@ def known_exploited(
         yield doubt
     elif not found:
         yield passed(
-            "None of {count} packages has a flaw known to be exploited, by the catalogue of {date}.",
+            "No package has a flaw known to be exploited, by the catalogue of {date} (packages: {count}).",
             count=len(seen.facts.packages),
             date=day(exploited.as_of),
         )
@@ -385,7 +382,7 @@ def exploit_likelihood(
     if is_stale(prediction.as_of, limits.feed_days, at):
         yield unknown(
             Reason.STALE_FEED,
-            "The exploit predictions are of {date}, older than {days} days; bring newer ones and run: "
+            "The exploit predictions are of {date}, older than allowed (days: {days}); bring newer ones and run: "
             "secscan feeds import FILE",
             date=day(prediction.as_of),
             days=limits.feed_days,
@@ -413,7 +410,7 @@ def exploit_likelihood(
         yield doubt
     elif not found:
         yield passed(
-            "None of {count} packages has a flaw likelier than {most} %, by the predictions of {date}.",
+            "No package has a flaw likelier than {most} %, by the predictions of {date} (packages: {count}).",
             count=len(seen.facts.packages),
             most=limits.percent,
             date=day(prediction.as_of),
@@ -526,7 +523,7 @@ def updates_offered(
     unsure = [update for update in undated if update.package not in maybe]
     if lacking:
         yield failed(
-            "Of {count} packages that lack a security update, the package manager offers none for {lacking}: {packages}.",
+            "Security updates that are missing and that the package manager does not offer: {packages} ({lacking} of {count}).",
             count=len(expected),
             lacking=len(lacking),
             packages=listed(u.package for u in lacking),
@@ -588,12 +585,12 @@ def pending_security(system: Observation[SystemFacts], seen: Observation[UpdateF
     if unread:
         yield unknown(
             Reason.NOT_COLLECTED,
-            "Of {count} pending updates it could not be told whether they are for security: {packages}.",
+            "Pending updates of which it could not be told whether they are for security: {packages} ({count}).",
             count=len(unread),
             packages=listed(unread),
         )
     elif not waiting:
-        yield passed("Of {count} pending updates none is for security.", count=len(pending))
+        yield passed("No pending update is for security (pending: {count}).", count=len(pending))
 
 
 @check("patch.metadata-age", severity=Severity.MEDIUM)
@@ -613,7 +610,7 @@ def metadata_age(seen: Observation[UpdateFacts], limits: MetadataLimits) -> Iter
         limits.days,
         passed("The package lists were fetched on {date}.", date=day(fetched)),
         failed(
-            "The package lists were fetched on {date}, more than {days} days before the host was looked at. "
+            "The package lists were fetched on {date}, longer before the host was looked at than allowed (days: {days}). "
             "Look why it fetches none.",
             date=day(fetched),
             days=limits.days,
@@ -638,7 +635,7 @@ def last_change(seen: Observation[UpdateFacts], limits: LastChangeLimits) -> Ite
         limits.days,
         passed("Something was last installed or updated on {date}.", date=day(changed)),
         failed(
-            "Nothing was installed or updated since {date}, more than {days} days before the host was looked at.",
+            "Nothing was installed or updated since {date}, longer before the host was looked at than allowed (days: {days}).",
             date=day(changed),
             days=limits.days,
         ),
@@ -667,20 +664,23 @@ def security_repository(
     fitting = [r for r in security if not _is_of_another_release(r, release)]
     if not repositories:
         yield failed("No package repository is configured; one that brings security updates is expected.")
-    elif release.id.lower() in SEPARATE_SECURITY and not _is_unstable(release):
-        if fitting:
+    elif release.id.lower() in SEPARATE_SECURITY:
+        if fitting and (release.version or release.codename):
             yield passed("Security updates come from {repository}.", repository=short(_place(fitting[0])))
-        elif security:
+        elif security and not fitting:
             yield failed(
                 "Security updates come from {repository}, which is of another release; one of {system} is expected.",
                 repository=short(_place(security[0])),
                 system=called(release),
             )
+        elif not release.version:
+            # Also Debian's unstable, whose security updates come with all others; any host can leave its version out.
+            yield _not_own(release, repositories)
         else:
             for repository in repositories:
                 known(repository.security)
             yield failed(
-                "None of {count} repositories brings security updates: {repositories}; one that does is expected.",
+                "No repository brings security updates; one that does is expected. Configured: {repositories} ({count}).",
                 count=len(repositories),
                 repositories=listed(_place(r) for r in repositories),
             )
@@ -691,13 +691,17 @@ def security_repository(
             repositories=listed(_place(r) for r in repositories),
         )
     else:
-        yield unknown(
-            Reason.NOT_COLLECTED,
-            "It can't be told whether any of {count} repositories is one of {system}'s own: {repositories}.",
-            count=len(repositories),
-            system=called(release),
-            repositories=listed(_place(r) for r in repositories),
-        )
+        yield _not_own(release, repositories)
+
+
+def _not_own(release: Release, repositories: Sequence[Repository]) -> Verdict:
+    return unknown(
+        Reason.NOT_COLLECTED,
+        "It can't be told whether any repository brings security updates of {system}: {repositories} ({count}).",
+        count=len(repositories),
+        system=called(release),
+        repositories=listed(_place(r) for r in repositories),
+    )
 
 
 def _is_of_another_release(repository: Repository, release: Release) -> bool:
@@ -717,21 +721,19 @@ _OWN = {
         ("almalinux", "centos", "ol", "rhel", "rocky"), r"baseos|base\b|server-rpms|ol\d+_latest"
     ),
     "alpine": r"/main/?$",
+    "amzn": r"amzn|amazonlinux",
+    "arch": r"^core$",
+    "fedora": r"^fedora$|^updates$",
+    **dict.fromkeys(("opensuse-leap", "opensuse-tumbleweed", "sled", "sles", "sles_sap"), r"suse|^sle"),
 }
 
 
 def _has_own(release: Release, repositories: Iterable[Repository]) -> bool:
-    """Whether one of them is the distribution's; of a distribution that is not known here, nobody can tell."""
-    id = release.id.lower()
-    mark = _OWN.get(id)
-    if mark is None:
-        return id in ORDINARY or id.startswith(("opensuse", "sle")) or _is_unstable(release)
-    return any(re.search(mark, text, re.IGNORECASE) for r in repositories for text in (r.suite, r.address))
-
-
-def _is_unstable(release: Release) -> bool:
-    """Debian's unstable has no version; its security updates come with all others."""
-    return release.id.lower() == "debian" and not release.version and release.codename.lower() in ("", "sid")
+    """Whether one of them is the distribution's; of distributions whose repositories are not known, none is."""
+    mark = _OWN.get(release.id.lower())
+    return mark is not None and any(
+        re.search(mark, text, re.IGNORECASE) for r in repositories for text in (r.suite, r.address)
+    )
 
 
 @check("patch.automatic-updates", severity=Severity.LOW)
@@ -793,9 +795,11 @@ def running_kernel(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     running = seen.facts.kernel
     installed = [kernel for kernel in known(seen.facts.kernels) if not is_rescue(kernel.release)]
     if not installed:
+        # A container has none, and so has a host that hides them; nothing that is read tells the two apart.
         yield unknown(
             Reason.NOT_COLLECTED,
-            "No kernel is installed: what runs, {running}, is that of a container's host, or comes from elsewhere.",
+            "No installed kernel is told beside the one that runs, {running}. A container runs that of its host: waive "
+            "this rule there.",
             running=short(running),
         )
         return
@@ -843,7 +847,7 @@ def outdated_programs(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     programs = known(seen.facts.outdated_programs)
     if programs:
         yield failed(
-            "{count} programs run on files that were replaced: {programs}. Restart them.",
+            "Programs that run on replaced files: {programs} ({count}). Restart them.",
             count=len(programs),
             programs=listed(programs),
         )
@@ -868,15 +872,16 @@ def foreign_packages(seen: Observation[PackageFacts], limits: ForeignLimits) -> 
     others = [name for name in foreign if not named(name, limits.allowed)]
     if others:
         yield failed(
-            "{count} packages come from no configured repository and get no updates: {packages}.",
+            "Packages that come from no configured repository and get no updates: {packages} ({count}).",
             count=len(others),
             packages=listed(others),
         )
     elif foreign:
-        yield passed("All {count} packages that come from elsewhere are allowed to.", count=len(foreign))
+        yield passed("What comes from elsewhere is allowed to (packages: {count}).", count=len(foreign))
     else:
         yield passed(
-            "All {count} packages come from configured repositories.", count=len(seen.facts.packages)
+            "Every package comes from a configured repository (packages: {count}).",
+            count=len(seen.facts.packages),
         )
 
 
@@ -894,12 +899,12 @@ def held_packages(seen: Observation[PackageFacts], limits: HeldLimits) -> Iterat
     others = [name for name in held if not named(name, limits.allowed)]
     if others:
         yield failed(
-            "{count} packages are held and get no updates: {packages}.",
+            "Packages that are held and get no updates: {packages} ({count}).",
             count=len(others),
             packages=listed(others),
         )
     elif held:
-        yield passed("All {count} packages that are held are allowed to be.", count=len(held))
+        yield passed("What is held is allowed to be (packages: {count}).", count=len(held))
     else:
         yield passed("No package is held.")
 
@@ -920,10 +925,10 @@ def clock(seen: Observation[SystemFacts], limits: ClockLimits) -> Iterator[Verdi
     """
     offset = known(seen.facts.clock_offset)
     if abs(offset) <= limits.seconds:
-        yield passed("Its clock is off by {seconds} seconds.", seconds=offset)
+        yield passed("Its clock is off by {seconds} s.", seconds=offset)
     else:
         yield failed(
-            "Its clock is off by {seconds} seconds; at most {most} are expected.",
+            "Its clock is off by {seconds} s; at most {most} s are expected.",
             seconds=offset,
             most=limits.seconds,
         )
@@ -961,9 +966,13 @@ def _newest(running: str, installed: Iterable[Kernel]) -> Kernel | None:
 # --- Small things ---------------------------------------------------------------------------------------------------
 
 
+#: By how much a host's instants may lie ahead of the look: clocks differ, and looking takes some minutes.
+_AHEAD = timedelta(hours=1)
+
+
 def _recent(observed_at: datetime, then: datetime, days: int, good: Verdict, bad: Verdict) -> Verdict:
     """``good`` where ``then`` lies at most so many days before the look."""
-    if then - observed_at > timedelta(days=1):
+    if then - observed_at > _AHEAD:
         return unknown(
             Reason.CONTRADICTORY,
             "It gives {date}, which is after it was looked at: its clock is or was wrong.",

@@ -24,6 +24,15 @@ MOST_PACKAGES = 50_000
 
 #: dpkg(1), package states: what has files of the package on disk.
 _PRESENT = frozenset("iHUFWt")
+#: What distributions keep their own packages with, by ID and ID_LIKE of os-release(5).
+_OWN_MANAGER = {
+    **dict.fromkeys(("debian", "devuan", "raspbian", "ubuntu"), "dpkg"),
+    **dict.fromkeys(("almalinux", "amzn", "centos", "fedora", "ol", "redhat", "rhel", "rocky"), "rpm"),
+    **dict.fromkeys(("opensuse", "opensuse-leap", "opensuse-tumbleweed", "sles", "suse"), "rpm"),
+    "alpine": "apk",
+    "arch": "pacman",
+}
+_IDENTITY = re.compile(r"(?m)^(?:ID|ID_LIKE)=(.*)$")
 _RPM_FIELDS = 8
 _NONE = "(none)"
 
@@ -35,8 +44,8 @@ _NEVRA_LOCK = re.compile(r"(?P<name>[^\s*]+?)-(?:(?:\d+|\*):)?[^\s-]+-[^\s-]+")
 def package_facts(reply: Reply) -> PackageFacts | Gap:
     """Everything installed, or why that is not known.
 
-    Of two managers it is the distribution's own that says so: of any other, no advisory speaks. Where the distribution
-    is none that is known here, it is the one that has more.
+    A host with two managers is the one's that its distribution is made with, however much the other has; only where
+    that is not known, the one's that has more.
     """
     readers: dict[str, tuple[str, Callable[[str], tuple[Package, ...]]]] = {
         "dpkg": ("dpkg", dpkg_packages),
@@ -53,9 +62,11 @@ def package_facts(reply: Reply) -> PackageFacts | Gap:
     if not found:
         return next(gap for gap in read.values() if isinstance(gap, Gap))
     own = _own_manager(reply)
-    if own is not None and own not in found:
-        other = " and ".join(sorted(found))
-        return Gap(Reason.CONTRADICTORY, f"packages of {other}, on a distribution that is made of {own}'s")
+    if own is not None and own not in read:
+        others = ", ".join(sorted(read))
+        return Gap(Reason.CONTRADICTORY, f"its distribution is made with {own}; found was only {others}")
+    if own is not None and isinstance(gap := read[own], Gap):
+        return gap
     manager = own or max(found, key=lambda m: len(found[m]))
     gaps = [gap for gap in read.values() if isinstance(gap, Gap)]
     if not found[manager]:
@@ -68,25 +79,16 @@ def package_facts(reply: Reply) -> PackageFacts | Gap:
     )
 
 
-#: What distributions are made of, by the words of ID and ID_LIKE in os-release(5).
-_MADE_OF = {
-    **dict.fromkeys(("debian", "devuan", "ubuntu"), "dpkg"),
-    **dict.fromkeys(("amzn", "centos", "fedora", "opensuse", "rhel", "sles", "sled", "suse"), "rpm"),
-    **dict.fromkeys(("alpine",), "apk"),
-    **dict.fromkeys(("arch",), "pacman"),
-}
-
-
 def _own_manager(reply: Reply) -> str | None:
+    """By the distribution's own name first, else by those that it calls itself like; None where none is known."""
     text = reply.output("release")
     if isinstance(text, Gap):
         return None
-    words = []
-    for key in ("ID", "ID_LIKE"):
-        for line in text.splitlines():
-            if line.startswith(f"{key}="):
-                words += line.partition("=")[2].strip().strip("\"'").lower().split()
-    return next((_MADE_OF[word] for word in words if word in _MADE_OF), None)
+    if text.startswith("REDHAT="):
+        return "rpm"
+    assigned = sorted(re.finditer(_IDENTITY, text), key=lambda line: line[0].startswith("ID_LIKE"))
+    words = [word.lower() for line in assigned for word in re.split(r"[\s\"']+", line[1]) if word]
+    return next((_OWN_MANAGER[word] for word in words if word in _OWN_MANAGER), None)
 
 
 # --- Databases --------------------------------------------------------------------------------------------

@@ -128,10 +128,18 @@ def _release(reply: Reply) -> Reading[Release]:
 
 
 def _support(reply: Reply) -> str:
-    """Extended support, by the repositories the host takes its updates from."""
+    """Extended support, by the repositories the host takes its updates from.
+
+    A label is not enough: any archive can call itself UbuntuESM. It counts where the archive is Ubuntu's own, or where
+    a package that was built for extended support is installed, as a mirror of it brings them.
+    """
     apt, rpm = reply.output("apt-origins"), take(reply, "rpm-origins", enabled_repositories)
-    if isinstance(apt, str) and ("://esm.ubuntu.com/" in apt or "\tUbuntuESM" in apt):
-        return "esm"
+    dpkg = reply.output("dpkg")
+    if isinstance(apt, str):
+        if re.search(r"(?m)^https?://(?:[^\s/@]*@)?esm\.ubuntu\.com/", apt):
+            return "esm"
+        if "\tUbuntuESM" in apt and isinstance(dpkg, str) and re.search(r"(?m)^.i[^\n]*\+esm\d", dpkg):
+            return "esm"
     if not isinstance(rpm, Gap):
         for word, name in (
             ("-eus-", "eus"),
