@@ -443,6 +443,7 @@ done
 runuser -u postgres -- $B/pg_ctl -D /pg/d -m immediate stop >/dev/null
 rm -rf /pg
 cron '0 1 * * * postgres pg_dump -C shop | gzip >/mnt/disk/dumps/shop-$(date +\\%F).sql.gz'
+cron '0 3 * * * root find /mnt/disk/dumps -name "*.sql.gz" -mtime +35 -delete'
 """
 
 _POSTGRES = """
@@ -880,6 +881,7 @@ cp current_mirror.* current_mirror.$older.data""",
                 device="/dev/vda",
                 encrypted=False,
                 included=("database shop",),
+                retention={"days": 35},
                 started_by=("cron /etc/cron.d/backup",),
             ),
         ),
@@ -1170,6 +1172,53 @@ sed -i 's/^status=.*/status=PERFECT/' /mnt/disk/barman/pgmain/base/*/backup.info
         why="a log that tells of an archive, and a repository that was not written since",
         # cron starts it; log and repository contradict each other.
         expected_rung=1,
+    ),
+    State(
+        "restic by its own name",
+        """sed -i "s#-r /mnt/disk/restic backup#-r sftp:backup@$(uname -n):/mnt/disk/restic backup#" /lab/services""",
+        (
+            Expected(
+                "restic",
+                "sftp:" + os.uname().nodename + ":/mnt/disk/restic",
+                hours=6,
+                host="",
+                device="/dev/vda",
+            ),
+        ),
+        made_from="restic good",
+        why="an address with a name of another machine's, which is this one's",
+        # Its unit ended well six hours ago; that it comes back to the host counts on the sixth rung.
+        expected_rung=2,
+    ),
+    State(
+        "restic by a script",
+        """cat >/usr/local/sbin/nightly <<'E'
+#!/bin/sh
+pw=never-to-be-sent
+AUTH=me:never-to-be-sent
+Login='never-to-be-sent'
+REPO=/mnt/disk/restic
+KEEP=30
+echo never-to-be-sent | restic -r $REPO backup /data
+sshpass -p never-to-be-sent rsync -a /data/ nas:/copy/
+restic -r $REPO forget --keep-daily $KEEP --prune
+E
+chmod 755 /usr/local/sbin/nightly; : >/lab/timers; : >/lab/services; unit nightly /usr/local/sbin/nightly success 0 '-6 hours'""",
+        (
+            Expected(
+                "restic",
+                DISK + "/restic",
+                hours=6,
+                runs=2,
+                included=("/data",),
+                retention={"daily": 30},
+                started_by=("timer nightly.timer",),
+            ),
+        ),
+        made_from="restic good",
+        why="a script of settings and passwords: its places and numbers are told, and nothing else",
+        # A timer starts the script, and the newest snapshot is six hours old.
+        expected_rung=2,
     ),
     State(
         "copies tried only",

@@ -121,10 +121,10 @@ backup_texts() {
             [ $# = 0 ] || grep -h -o -E '(^|[[:space:];&|(])/[A-Za-z0-9._/+-]+' "$@"
         }
         if [ -d /run/systemd/system ]; then
-            within 10 systemctl show --no-pager -p ExecStart '*.service' | grep -o -E ' /[A-Za-z0-9._/+-]+'
+            within 10 systemctl show --no-pager -p ExecStart '*.service' | grep -o -E '[ =]/[A-Za-z0-9._/+-]+'
         fi
         for file in /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/*; do put "$file$newline"; done
-    } | tr -d ' \t;&|(' | sort -u | head -n 300 | {
+    } | tr -d ' \t;&|(=' | sort -u | head -n 300 | {
         set --
         while read -r file; do
             case $file in /usr/bin/* | /bin/* | /sbin/* | /usr/sbin/* | /lib/* | /usr/lib/* | /dev/* | *'*') continue ;; esac
@@ -147,7 +147,7 @@ backup_texts() {
     set -f
 }
 
-backup_words='restic|borg|kopia|duplicity|rsnapshot|rdiff-backup|pgbackrest|barman|wal-g|mariabackup|mariadb-backup|xtrabackup|rclone|rsync|pg_dump|pg_basebackup|mysqldump|mariadb-dump|proxmox-backup|btrfs|btrbk|zfs |lvcreate|tar '
+backup_words='restic|borg|kopia|duplicity|rsnapshot|rdiff-backup|pgbackrest|barman|wal-g|mariabackup|mariadb-backup|xtrabackup|rclone|rsync|pg_dump|pg_basebackup|mysqldump|mariadb-dump|proxmox-backup|btrfs|btrbk|zfs |lvcreate|tar |find .*-mtime'
 
 # Of a configuration in YAML only what stands under these keys: others hold passphrases and commands.
 borgmatic_lines() {
@@ -230,6 +230,8 @@ backup_marked() {
 }
 
 # `d NUMBER FOLDER`, then `NUMBER INSTANT SIZE MODE NAME`: of each folder the newest, and `n NUMBER COUNT` for all.
+# Words are split on purpose: at line breaks, without the shell filling in names.
+# shellcheck disable=SC2046,SC2086
 backup_listing() {
     IFS=$newline
     set --
@@ -393,6 +395,8 @@ stat
 +'
 }
 
+# Words are split on purpose: at line breaks, without the shell filling in names.
+# shellcheck disable=SC2046,SC2086
 backup_contents() {
     IFS=$newline
     set --
@@ -612,6 +616,8 @@ backup_snapshots() {
 
 # Files that patterns of the inventory match: instant, size and name of the newest, and of the newest two what they
 # begin and end with, as far as it says what they are and whether they are whole.
+# Words are split on purpose: at line breaks, without the shell filling in names.
+# shellcheck disable=SC2046,SC2086
 backup_declared() {
     for pattern in $declared; do
         put "pattern $pattern$newline"

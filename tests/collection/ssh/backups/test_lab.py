@@ -55,7 +55,7 @@ def test_every_shell_tells_the_same(lab: Lab, shell: tuple[str, ...]) -> None:
 
 
 def test_nothing_secret_leaves_the_host(lab: Lab) -> None:
-    for name in ("borgmatic good", "postgres good", "duplicity good"):
+    for name in ("borgmatic good", "postgres good", "duplicity good", "restic by a script"):
         answer = run_script(Run.new(budget=60), entering(lab.build(by_name(name)), "/bin/sh"), deadline=100)
         assert not isinstance(answer, Gap)
         assert b"never-to-be-sent" not in answer[0]

@@ -1,14 +1,17 @@
 """What parsers make of readings no lab gives: composed replies, hostile ones, and times without a zone."""
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secscan.collection.ssh import shell_script
 from secscan.collection.ssh.backups import backup_facts
 from secscan.collection.ssh.backups.jobs import find_jobs
 from secscan.collection.ssh.backups.told import Lines, Told, read_told, read_zone
@@ -334,6 +337,9 @@ _LINES = [
     ),
     *(
         "n 1 5",
+        "gone /r",
+        "self web1",
+        "status 124",
         "refused /x",
         "closed /x",
         "list /r\t/r",
@@ -471,3 +477,276 @@ def test_what_was_cut_off_or_late_is_said(section: str) -> None:
 def test_facts_survive_being_stored() -> None:
     found = facts(BACKUPPC)
     assert decode(BackupFacts, BackupFacts.version, encode(found)) == found
+
+
+# --- Hosts that want to look backed up --------------------------------------------------------------------------
+
+
+YAML_BOMB = "\n".join(
+    ["|- &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    + [f"|- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+)
+YAML_MERGES = "\n".join(
+    ["|- &a0 {x: 1}"] + [f"|- &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 12)]
+)
+
+
+@pytest.mark.parametrize("text", [YAML_BOMB, YAML_MERGES], ids=["aliases", "merges"])
+def test_a_few_lines_of_yaml_do_not_stand_for_all_memory(text: str) -> None:
+    found = facts({"backup-texts": f"file /etc/borgmatic/config.yaml\n{text}"})
+    assert [(u.tool, u.reason) for u in found.unread] == [("borgmatic", Reason.UNPARSED)]
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 9000, "-1", "99999999"])
+def test_a_number_of_runs_beyond_all_measure_is_none(number: str) -> None:
+    text = f"|repositories: [/r]\n|keep_daily: {number}"
+    assert isinstance(only({"backup-texts": f"file /etc/borgmatic/config.yaml\n{text}"}).retention, Gap)
+
+
+SELVES = {"backup-host": HERE["backup-host"] + "self web1\nself 192.0.2.7\nself web1.example.vn\n"}
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("sftp:bob@web1:/r", "/r"),
+        ("sftp:bob@WEB1.example.vn.:/r", "/r"),
+        ("rest:http://192.0.2.7:8000/", "/"),
+        ("ssh://bob@192.0.2.7/./r", "/./r"),
+        ("here:/mnt/disk/r", "/mnt/disk/r"),
+        ("rclone:here:/mnt/disk/r", "/mnt/disk/r"),
+        ("view:r", "/mnt/disk/view/r"),
+        ("hidden:r", "/mnt/disk/view/safe/r"),
+    ],
+)
+def test_what_leads_back_to_the_host_lies_on_it(address: str, path: str) -> None:
+    made = reply(
+        {
+            **SELVES,
+            "backup-texts": "file /root/.config/rclone/rclone.conf\n|[here]\n|type = local\n|[view]\n|type = alias\n"
+            "|remote = /mnt/disk/view\n|[hidden]\n|type = crypt\n|remote = view:safe\n|[round]\n|type = alias\n"
+            "|remote = round:\n",
+        }
+    )
+    found = read_told(made, mount_facts(made).mounts, ())  # type: ignore[union-attr] # or the tests fail
+    assert isinstance(found, Told)
+    place = found.place(address)
+    assert isinstance(place, Place)
+    assert (place.kind, place.path) == (PlaceKind.LOCAL, path)
+    elsewhere = found.place("round:x")
+    assert isinstance(elsewhere, Place)
+    assert elsewhere.kind is PlaceKind.REMOTE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "restic -r /r backup -n /data",
+        "restic -r /r backup /data --dry-run",
+        "restic backup --help",
+        "borg create -n /r::x /data",
+        "rsync -avn /data/ /r/",
+        "rsync --dry-run -a /data/ /r/",
+        "rclone sync /data /r --dry-run",
+        "duplicity --dry-run /data file:///r",
+        "rsnapshot -t daily",
+    ],
+)
+def test_a_trial_run_is_no_job(command: str) -> None:
+    assert (
+        find_jobs(
+            (), [CronEntry(file="/etc/crontab", schedule="0 1 * * *", user="root", command=command)], ()
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["rsync -av -e ssh /data/ h:/r/", "rsync -avz --no-perms /d/ /r/", "rsync -afname /d /r"]
+)
+def test_other_options_of_rsync_are_no_trial(command: str) -> None:
+    entry = CronEntry(file="/etc/crontab", schedule="0 1 * * *", user="root", command=command)
+    assert len(find_jobs((), [entry], ())) == 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "comes"),
+    [
+        ("0 1 * * *", True),
+        ("@daily", True),
+        ("@reboot", False),
+        ("0 0 29 2 *", True),
+        ("0 0 30 2 *", False),
+        ("0 0 31 4 *", False),
+        ("0 0 31 12 *", True),
+        ("0 0 31 2 1", True),
+    ],
+)
+def test_only_what_comes_round_is_a_schedule(schedule: str, comes: bool) -> None:
+    entry = CronEntry(
+        file="/etc/crontab", schedule=schedule, user="root", command="restic -r /r backup /data"
+    )
+    [job] = find_jobs((), [entry], ())
+    assert job.started_by == (("cron /etc/crontab",) if comes else ())
+
+
+RESTIC_LISTING = (
+    "d 1 /r\n1 1770000000 {config} 8100 config\n1 1779000000 4096 41c0 data\n1 1779000000 4096 41c0 index\n"
+)
+
+
+@pytest.mark.parametrize(("size", "runs"), [(0, 0), (32, 0), (33, 1)])
+def test_a_snapshot_is_larger_than_what_encryption_adds(size: int, runs: int) -> None:
+    listing = RESTIC_LISTING.format(config=155) + f"d 2 /r/snapshots\n2 1779000000 {size} 8100 0123abcd\n"
+    found = only({"backup-listing": listing}).runs
+    assert not isinstance(found, Gap)
+    assert len(found) == runs
+
+
+def test_a_folder_that_is_named_like_a_repository_is_none() -> None:
+    listing = RESTIC_LISTING.format(config=0) + "d 2 /r/snapshots\n2 1779000000 200 8100 0123abcd\n"
+    assert facts({"backup-listing": listing}).backups == ()
+
+
+@pytest.mark.parametrize(("apart", "told_of"), [(60, False), (61, True)])
+def test_three_snapshots_of_one_minute_were_touched(apart: int, told_of: bool) -> None:
+    listing = (
+        RESTIC_LISTING.format(config=155)
+        + "d 2 /r/snapshots\n"
+        + "".join(f"2 {1779000000 + at} 200 8100 {at:08x}\n" for at in (0, 1, apart))
+    )
+    assert isinstance(only({"backup-listing": listing}).runs, tuple) is told_of
+
+
+def _set(*volumes: int) -> str:
+    stamp = "20260527T010203Z"
+    names = [f"duplicity-full.{stamp}.vol{n}.difftar.gz" for n in volumes] + [
+        f"duplicity-full.{stamp}.manifest"
+    ]
+    return "d 1 /dup\n" + "".join(f"1 1779000000 100 8100 {name}\n" for name in names)
+
+
+@pytest.mark.parametrize(("volumes", "runs"), [((1, 2, 3), 1), ((1, 3), 0), ((2,), 0)])
+def test_a_set_that_lacks_a_volume_can_t_be_restored(volumes: tuple[int, ...], runs: int) -> None:
+    found = only({"backup-listing": _set(*volumes)}).runs
+    assert not isinstance(found, Gap)
+    assert len(found) == runs
+
+
+def test_of_more_files_than_are_listed_nothing_is_said_to_be_missing() -> None:
+    assert isinstance(only({"backup-listing": _set(2001) + "n 1 4000\n"}).runs, Gap)
+
+
+@pytest.mark.parametrize(("status", "said"), [(0, False), (1, False), (124, True), (143, True)])
+def test_a_listing_that_was_stopped_is_said_to_be_short(status: int, said: bool) -> None:
+    found = facts({"backup-listing": f"status {status}\n"})
+    assert [u.what for u in found.unread] == (["backup-listing"] if said else [])
+
+
+def test_of_a_listing_that_was_stopped_no_run_is_said_to_be_the_newest() -> None:
+    listing = (
+        RESTIC_LISTING.format(config=155) + "d 2 /r/snapshots\n2 1779000000 200 8100 0123abcd\nstatus 124\n"
+    )
+    found = only({"backup-listing": listing}).runs
+    assert isinstance(found, Gap)
+    assert found.reason is Reason.TIMED_OUT
+
+
+RCLONE = {
+    "cron": "file /etc/cron.d/b\nline 0 1 * * * root rclone sync /data /mnt/disk/c --log-file /var/log/rclone.log -v\n"
+}
+STATISTICS = "|2026/05/28 01:01:00 INFO  : \n|Transferred:   \t 1 GiB / 10 GiB, {share}, 9 MiB/s, ETA 10m\n|Elapsed time:   1m0.0s\n"
+
+
+@pytest.mark.parametrize(("shares", "runs"), [(["10%"], 0), (["10%", "100%"], 1), (["-"], 1), (["100%"], 1)])
+def test_statistics_on_the_way_are_no_end(shares: list[str], runs: int) -> None:
+    log = "file 1780000000 /var/log/rclone.log\n" + "".join(
+        STATISTICS.format(share=share) for share in shares
+    )
+    found = only({**RCLONE, "backup-logs": log}).runs
+    if runs:
+        assert not isinstance(found, Gap)
+        assert len(found) == runs
+    else:
+        assert isinstance(found, Gap)
+
+
+def test_a_repository_that_is_not_there_keeps_no_runs() -> None:
+    sections = {
+        "cron": "file /etc/cron.d/b\nline 0 1 * * * root borg create --stats /mnt/disk/b::x /data >>/var/log/borg.log\n",
+        "backup-logs": "file 1780000000 /var/log/borg.log\n|Time (end):   Thu, 2026-05-28 01:02:03\n|Number of files: 5\n",
+    }
+    assert isinstance(only(sections).runs, tuple)
+    gone = only({**sections, "backup-places": "gone /mnt/disk/b\n"}).runs
+    assert isinstance(gone, Gap)
+    assert gone.reason is Reason.CONTRADICTORY
+
+
+def test_a_time_with_a_zone_is_not_of_the_host_s() -> None:
+    sections = {
+        "cron": "file /etc/cron.d/b\nline 0 1 * * * root borg create --json /mnt/disk/b::x /data >>/var/log/borg.log\n",
+        "backup-logs": 'file 1780000000 /var/log/borg.log\n|"end": "2026-05-28T01:02:03.000000+02:00",\n'
+        '|"nfiles": 5,\n|"original_size": 7\n',
+    }
+    found = only(sections).runs
+    assert not isinstance(found, Gap)
+    assert [run.at for run in found] == [datetime(2026, 5, 27, 23, 2, 3, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sshpass -p hunter2 rsync -a /data nas:/b",
+        "mysqldump -u root -p'hunter2 hunter2' -P 3306 shop >/b/x",
+        "restic -r rest:http://me:hun@ter2@nas/x backup /data",
+        "restic -r rest:http://me:hunter2/x@nas/x backup /data",
+        "rclone --webdav-pass hunter2 sync /a nas:",
+        "restic --password-command 'echo hunter2 hunter2' backup /d",
+        "echo hunter2 | restic backup /d",
+        "tar c /d | openssl enc -k hunter2 >/b/x",
+        "tar c /d | curl -u me:hunter2 -T - https://nas/x",
+        "zip -P hunter2 x; tar c x",
+    ],
+)
+def test_passwords_stay_on_the_host(line: str) -> None:
+    script = (Path(shell_script.__file__).parent / "backups.sh").read_text()
+    function = script[script.index("without_secrets() {") : script.index("without_secrets_of()")]
+    for shell in (["sh"], ["busybox", "sh"]):
+        done = subprocess.run(
+            [*shell, "-c", f"{function}\nwithout_secrets"],
+            input=line,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "hunter2" not in done.stdout
+        assert "ter2" not in done.stdout
+        assert "***" in done.stdout or "//nas" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "days"),
+    [
+        ("find /b -name '*.sql' -mtime +35 -delete", 35),
+        ("find / -mtime +7 -exec rm {} +", 7),
+        ("find /b -mtime +35", None),
+        ("find /b -mtime 35 -delete", None),
+        ("find /bb -mtime +35 -delete", None),
+    ],
+)
+def test_dumps_are_kept_as_long_as_find_leaves_them(line: str, days: int | None) -> None:
+    dump = DUMP.format(size=900, name="x.sql") + "head -- MariaDB dump 10.19\ntail -- Dump completed\n"
+    backup = only({"backup-declared": dump, "cron": f"file /etc/cron.d/b\nline 0 1 * * * root {line}\n"})
+    assert backup.retention == Retention(days=days) if days else isinstance(backup.retention, Gap)
+
+
+def test_a_dump_of_mariadb_10_11_is_whole() -> None:
+    """As mariadb-dump of Debian 12 wrote it: the line before the first comment keeps old clients from commands."""
+    dump = DUMP.format(size=1968, name="x.sql") + (
+        "head -- MariaDB dump 10.19  Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)\n"
+        "head -- Host: localhost    Database: shop\ntail -- Dump completed on 2026-05-28 20:00:00\n"
+    )
+    backup = only({"backup-declared": dump})
+    assert not isinstance(backup.runs, Gap)
+    assert [run.at for run in backup.runs] == [datetime(2026, 5, 28, 13, tzinfo=UTC)]
+    assert backup.included == ("database shop",)

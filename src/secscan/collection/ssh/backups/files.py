@@ -15,7 +15,7 @@ from secscan.collection.ssh.backups.units import last_attempt, newest, started_b
 from secscan.collection.ssh.framing import Reply
 from secscan.collection.ssh.reading import bounded
 from secscan.facts import Gap, Reading
-from secscan.facts.backups import Attempt, Backup, BackupRun, Unread
+from secscan.facts.backups import Attempt, Backup, BackupRun, Retention, Unread
 from secscan.model import Reason
 
 _FILE = re.compile(r"([0-9]{1,12}) ([0-9]{1,18}) (/.*)")
@@ -181,6 +181,7 @@ def _backup(told: Told, matched: _Matched, jobs: tuple[Job, ...]) -> Backup:
             else Gap(Reason.UNREADABLE, "the files do not say what is in them")
         ),
         excluded=Gap(Reason.UNREADABLE, "the files do not say what is left out"),
+        retention=_retention(matched, jobs),
         encrypted=encrypted,
         append_only=Gap(Reason.UNREADABLE, "nothing tells whether old files can be deleted"),
         checked_at=Gap(Reason.NOT_COLLECTED, "files keep no record of checks"),
@@ -245,6 +246,31 @@ def _said(told: Told, lines: Sequence[str]) -> datetime | None:
 
 def _making(matched: _Matched, jobs: tuple[Job, ...]) -> tuple[Job, ...]:
     return tuple(job for job in jobs if any(_matches(matched.pattern, path) for path in _written(job)))
+
+
+def _retention(matched: _Matched, jobs: tuple[Job, ...]) -> Reading[Retention]:
+    """How old a file becomes before ``find -mtime +N -delete`` takes it; the shortest, where there are several."""
+    folders = {matched.pattern.rpartition("/")[0].rstrip("/"), matched.folder.rstrip("/")} - {""}
+    found: list[int] = []
+    for job in jobs:
+        deletes = "-delete" in job.words or any(word.rpartition("/")[2] == "rm" for word in job.words)
+        if job.tool != "find" or not deletes:
+            continue
+        first = next(
+            (i for i, word in enumerate(job.words) if word.startswith(("-", "(", "!"))), len(job.words)
+        )
+        places = {word.rstrip("/") for word in job.words[:first]}
+        if not any(
+            folder == place or folder.startswith(f"{place}/") for folder in folders for place in places
+        ):
+            continue
+        spans = [re.fullmatch(r"\+([0-9]{1,5})", value) for value in job.values("-mtime")]
+        if not spans or not all(spans):
+            return Gap(Reason.UNPARSED, f"{job.seen_in}: what `find` deletes there is not understood")
+        found += [int(span[1]) for span in spans if span]
+    if found:
+        return Retention(days=min(found))
+    return Gap(Reason.UNREADABLE, "no `find` that deletes old files there was found")
 
 
 def _written(job: Job) -> tuple[str, ...]:

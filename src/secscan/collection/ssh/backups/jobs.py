@@ -14,6 +14,9 @@ from secscan.facts.backups import Attempt, BackupRun, Retention
 _STARTERS = frozenset(
     {
         "sudo",
+        "doas",
+        "sshpass",
+        "systemd-run",
         "nice",
         "ionice",
         "timeout",
@@ -65,7 +68,7 @@ _TOOLS = frozenset(
         "pg_dumpall",
         "pg_basebackup",
     }
-    | {"mysqldump", "mariadb-dump", "proxmox-backup-client", "btrbk", "tar", "rest-server"}
+    | {"mysqldump", "mariadb-dump", "proxmox-backup-client", "btrbk", "tar", "rest-server", "find"}
 )
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh"})
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)

@@ -81,6 +81,8 @@ class Told:
     gone: frozenset[str] = frozenset()
     #: Folders of which not all files were listed, and how many there are.
     cut: Mapping[str, int] = field(default_factory=dict)
+    #: Whether listing was stopped before all was seen.
+    short: bool = False
     gaps: tuple[Unread, ...] = ()
 
     def files(self, folder: str) -> Mapping[str, File]:
@@ -242,13 +244,14 @@ def read_told(reply: Reply, mounts: Reading[tuple[Mount, ...]], timers: tuple[Ti
     listing = text("backup-listing")
     folders, refused = _folders(listing)
     # find(1) ends with 1 where it was refused something, which is named; else it was stopped (timeout(1)).
-    if found := re.search(r"^status ([2-9]|[1-9][0-9]{1,2})$", listing, re.MULTILINE):
+    short = re.search(r"^status ([2-9]|[1-9][0-9]{1,2})$", listing, re.MULTILINE)
+    if short is not None:
         gaps.append(
             Unread(
                 tool="",
                 what="backup-listing",
                 reason=Reason.TIMED_OUT,
-                detail=f"there is more than could be listed in the time for it (status {found[1]})",
+                detail=f"there is more than could be listed in the time for it (status {short[1]})",
             )
         )
     contents, segments = _contents(text("backup-contents"))
@@ -274,6 +277,7 @@ def read_told(reply: Reply, mounts: Reading[tuple[Mount, ...]], timers: tuple[Ti
         selves=frozenset(name.lower().rstrip(".") for name in facts.get("self", ())[:1000] if name),
         gone=gone,
         cut=_cut(listing),
+        short=short is not None,
         gaps=tuple(gaps),
     )
 
