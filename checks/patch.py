@@ -651,6 +651,7 @@ def security_repository(
     Why: Debian, Ubuntu and their like publish security updates in a suite of their own; a host whose sources leave it
     out gets none until the next point release, and says that nothing is pending. Elsewhere they come from the same
     repositories as everything else: having none at all is what fails, and having only those of other makers is unknown.
+    So are systems whose repositories are not known here, and a Debian that does not tell its version.
 
     Fix: Add it to the sources (Debian: deb http://security.debian.org/debian-security CODENAME-security main, or the
     mirror's copy of it; Ubuntu: CODENAME-security), on Red Hat register the host or enable the base repositories.
@@ -784,7 +785,8 @@ def running_kernel(seen: Observation[SystemFacts]) -> Iterator[Verdict]:
     """The kernel that runs is the newest of its flavour that is installed.
 
     Why: A kernel that was updated and not started mends nothing. Only kernels of one flavour are compared (generic with
-    generic, not with rt or aws); rescue images don't count, and neither does a kernel that came from no package.
+    generic, not with rt or aws); rescue images don't count, and neither does a kernel that came from no package. Where
+    no kernel is installed, as in a container, it is unknown.
 
     Fix: Reboot. If it comes back with the old kernel, look at the boot loader's default (grub-set-default, grubby
     --default-kernel).
