@@ -46,16 +46,18 @@ backup_host() {
     put "user $(id -u)$newline"
     # What leads to one of these leads back: names of the machine, and its own addresses.
     put "self $(uname -n)$newline"
-    if [ -r /proc/net/fib_trie ]; then awk '/\|--/ { at = $2 } /host LOCAL/ { print at }' /proc/net/fib_trie; fi |
-        sort -u | head -n 200 | {
-        own=" 127.0.0.1 127.0.1.1 ::1 "
-        while read -r line; do put "self $line$newline"; own="$own$line "; done
-        if [ -r /etc/hosts ]; then
-            sed -e 's/#.*//' /etc/hosts | head -n 1000 | while read -r address names; do
-                case $own in *" $address "*) for name in $names; do put "self $name$newline"; done ;; esac
-            done
-        fi
-    }
+    set --
+    for file in /proc/net/fib_trie /etc/hosts; do [ -r "$file" ] && set -- "$@" "$file"; done
+    [ $# = 0 ] || awk '
+        BEGIN { own["127.0.0.1"]; own["127.0.1.1"]; own["::1"] }
+        FILENAME == "/etc/hosts" {
+            sub(/#.*/, "")
+            if (FNR < 1000 && $1 in own) for (i = 2; i <= NF && i < 20; i++) print "self " $i
+            next
+        }
+        /\|--/ { at = $2 }
+        /host LOCAL/ && !(at in own) && count < 200 { own[at]; count++; print "self " at }
+    ' "$@"
     if [ -L /etc/localtime ]; then
         put "zone $(readlink /etc/localtime)$newline"
     elif [ -r /etc/timezone ]; then
