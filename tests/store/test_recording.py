@@ -115,7 +115,11 @@ def test_a_target_that_cant_be_read_back_is_the_callers_mistake(store: Store, ta
 
 def test_facts_that_no_json_can_hold_are_a_bug_of_the_collector(store: Store) -> None:
     odd = Observation(
-        HostTarget("web-1"), "names", "addresses", AT, AddressFacts(addresses=("\ud800",), by_name={})
+        HostTarget("web-1"),
+        "names",
+        "addresses",
+        AT,
+        AddressFacts(addresses=(object(),), by_name={}),  # type: ignore[arg-type]  # on purpose
     )
     recorded_in_runs(store, [odd, ports()])
     record = evidence(store).newest[HostTarget("web-1"), "addresses"]
