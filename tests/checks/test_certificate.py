@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from secscan.check import Check, Limits, TrustAnchors, Verdict
-from secscan.checks import certificate as checks
+from secscan.checks import certificate, certificate_keys, certificate_path, certificate_revocation
 from secscan.facts import Chain, ChainFacts
 from secscan.facts.certificate import MOST_TEXT
 from secscan.model import Host, Outcome, Reason, Service, Severity
@@ -36,7 +37,12 @@ from tests.factories import (
 
 PASS, FAIL, UNKNOWN, NOT_APPLICABLE = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-ALL = [value for value in vars(checks).values() if isinstance(value, Check)]
+MODULES = (certificate, certificate_path, certificate_keys, certificate_revocation)
+#: The checks of all families of files, by the names of their functions.
+checks = SimpleNamespace(
+    **{name: each for module in MODULES for name, each in vars(module).items() if isinstance(each, Check)}
+)
+ALL = list(vars(checks).values())
 
 
 @lru_cache
