@@ -647,3 +647,50 @@ def test_a_check_can_compare_only_kinds_of_which_the_past_is_read() -> None:
 
     with pytest.raises(CheckDefinitionError, match="nothing earlier is read of TlsFacts"):
         check("tls.forgets", severity=Severity.LOW)(forgets)
+
+
+# --- TLS that was there and is not any more -------------------------------------------------------------
+
+PLAIN = Service("h", "tcp", 8080, "h.example")
+
+
+def dropped(policy: TlsPolicy | None, *, looks: Mapping[Any, Any]) -> Finding:
+    """A service on a port that need not speak TLS and does not, judged by ``looks`` of before; None: undeclared."""
+    services = () if policy is None else (ExpectedService(PLAIN, policy),)
+    records = (at_addresses(A), ports(p8080=OPEN), no_tls(service=PLAIN))
+    [finding] = judge_host(
+        Host("h", names=("h.example",), services=services),
+        Evidence({(r.target, r.kind): r for r in records}, earlier=looks),
+        baseline=baseline((HEARTBLEED,)),
+        agency=Agency("a", {}),
+        references={},
+        at=NOW,
+    )
+    return finding
+
+
+SPOKEN = {(Endpoint(PLAIN, A), "tls"): (Look(tls(service=PLAIN).facts, NOW - timedelta(days=7)),)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "looks", "outcome"),
+    [
+        (None, SPOKEN, Outcome.FAIL),
+        (TlsPolicy.UNSTATED, SPOKEN, Outcome.FAIL),
+        (TlsPolicy.NONE, SPOKEN, Outcome.NOT_APPLICABLE),
+        (TlsPolicy.OPTIONAL, SPOKEN, Outcome.NOT_APPLICABLE),
+        (None, {}, Outcome.NOT_APPLICABLE),
+        (TlsPolicy.UNSTATED, {}, Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_tls_that_was_switched_off_fails_unless_the_inventory_says_it_is_meant(
+    policy: TlsPolicy | None, looks: Mapping[Any, Any], outcome: Outcome
+) -> None:
+    assert dropped(policy, looks=looks).outcome is outcome
+
+
+def test_what_says_that_tls_was_switched_off_says_when_it_was_there() -> None:
+    assert str(dropped(None, looks=SPOKEN).evidence) == (
+        "TLS was spoken here on 2026-11-15 and is not any more; heard: plain HTTP. Switch it on again, or declare the "
+        'service with tls = "none" if that is meant.'
+    )

@@ -9,7 +9,17 @@ import msgspec
 
 from secscan.baseline import Baseline, Rule
 from secscan.check import REFERENCES, Check, Limits, Verdict
-from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortState, PortStatus
+from secscan.facts import (
+    Absent,
+    AddressFacts,
+    ChainFacts,
+    Facts,
+    NotSeen,
+    PortFacts,
+    PortState,
+    PortStatus,
+    TlsFacts,
+)
 from secscan.model import (
     AddressTarget,
     Agency,
@@ -36,6 +46,19 @@ from secscan.model import (
 
 #: Worst first: the outcome of a service is the worst over its endpoints, and PASS needs all.
 WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.UNKNOWN, Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+
+#: What to say of a service that had it once and has it no more, where nobody declared that this is meant.
+_DROPPED = {
+    TlsFacts.kind: Text(
+        "TLS was spoken here on {date} and is not any more; heard: {heard}. Switch it on again, or declare the service "
+        'with tls = "none" if that is meant.'
+    ),
+    ChainFacts.kind: Text(
+        "A certificate was shown here on {date}, and none is any more; heard: {heard}. Bring it back, or declare the "
+        'service with tls = "none" if that is meant.'
+    ),
+}
 
 
 def judge_host(
@@ -305,6 +328,11 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
                 Outcome.FAIL,
                 Text("TLS is required on this service and is not offered; heard: {heard}", heard),
             )
+        if service is not None and service.tls is TlsPolicy.UNSTATED:
+            before = case.evidence.earlier.get((record.target, record.kind), ())
+            if record.kind in _DROPPED and before:
+                date = before[0].observed_at.date().isoformat()
+                return Verdict(Outcome.FAIL, replace(_DROPPED[record.kind], values={"date": date, **heard}))
         if service is None:
             return Verdict(Outcome.NOT_APPLICABLE, Text("The host has nothing of the kind: {heard}", heard))
         return Verdict(Outcome.NOT_APPLICABLE, Text("The service speaks no TLS; heard: {heard}", heard))
