@@ -1,6 +1,6 @@
 """What the checks of certificates share: the certificates of a chain by their slots, and how they are shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from secscan.check import TrustAnchors, Verdict, unknown
@@ -72,7 +72,7 @@ def issuer_of(certificate: Certificate | Malformed) -> str:
     return certificate.issuer or "?" if isinstance(certificate, Certificate) else "?"
 
 
-def listed(items: "tuple[str, ...] | list[str]") -> str:
+def listed(items: Sequence[str]) -> str:
     """The first five and how many more; each bounded to what a name may have (RFC 1035: 253 characters)."""
     shown = ", ".join(item if len(item) <= 253 else item[:252] + "…" for item in items[:5])
     return f"{shown} (+{len(items) - 5})" if len(items) > 5 else shown

@@ -85,7 +85,7 @@ def find_path(certificates: tuple[bytes, ...], anchors: TrustAnchors, at: dateti
     own = read_certificate(certificates[0])
     if isinstance(own, Malformed):
         return NoPath(certificates[:1], refusal=own.detail)
-    when = min(max(at, own.not_before), own.not_after)
+    when = min(max(at.replace(microsecond=0), own.not_before), own.not_after)
     routes = list(islice(_routes(certificates), MOST_ROUTES))
     refused: NoPath | None = None
     for roots, public in ((anchors.public, True), (anchors.private, False)):

@@ -68,7 +68,8 @@ def expiry(seen: Observation[ChainFacts], at: datetime) -> Iterator[Verdict]:
         match own:
             case Malformed():
                 yield unreadable(slot, own)
-            case Certificate() if at > own.not_after:
+            # The dates are whole seconds, and the last one counts whole.
+            case Certificate() if at.replace(microsecond=0) > own.not_after:
                 yield failed(
                     "The certificate of {subject} expired on {end}.",
                     object=slot,

@@ -23,7 +23,8 @@ from secscan.facts.certificate import (
     is_issued_by,
     read_certificate,
 )
-from secscan.model import Observation, Reason, Severity
+from secscan.model import Agency, Observation, Reason, Severity
+from secscan.reference import FleetKeys, SeenIssuer
 
 
 @check("certificate.readable", severity=Severity.HIGH)
@@ -161,12 +162,14 @@ def _why_refused(slot: str, lacking: NoPath, anchor: bytes) -> Verdict:
 
 
 @check("certificate.chain-complete", severity=Severity.MEDIUM)
-def chain_complete(seen: Observation[ChainFacts], anchors: TrustAnchors) -> Iterator[Verdict]:
+def chain_complete(
+    seen: Observation[ChainFacts], anchors: TrustAnchors, agency: Agency, fleet: FleetKeys | None
+) -> Iterator[Verdict]:
     """The server sends every certificate between its own and the root.
 
     Why: A server must send its issuers (RFC 5246, section 7.4.2; RFC 8446, section 4.4.2). Some browsers fetch a
     missing one or remember it from elsewhere, so the fault goes unseen at the desk, while telephones, programs and
-    other servers fail.
+    other servers fail. Where another host of the fleet sends the missing one, it is named: copy it from there.
 
     Fix: Put the issuing certificates behind the server's own in the same file, in order (nginx: ssl_certificate
     fullchain.pem; Apache 2.4.8 and later: SSLCertificateFile fullchain.pem), or on Windows into the store
@@ -180,12 +183,26 @@ def chain_complete(seen: Observation[ChainFacts], anchors: TrustAnchors) -> Iter
             continue
         line = issuing_line(chain.certificates)
         last, anchor = read_certificate(line[-1]), find_anchor(line[-1], roots)
+        missing = _seen_elsewhere(line[-1], fleet)
         if own.self_signed:
             yield not_applicable("It is signed by its own key: there are no issuers to send.", object=slot)
         elif anchor is not None:
             yield passed("Every issuer below the root {root} is sent.", object=slot, root=holder_of(anchor))
         elif isinstance(last, Certificate) and last.self_signed:
             yield passed("Every issuer is sent, up to {root}.", object=slot, root=last.holder)
+        elif missing is not None and agency.id in missing.sent_by:
+            yield failed(
+                "The issuer {issuer} is not sent; {host} sends it.",
+                object=slot,
+                issuer=issuer_of(last),
+                host=missing.sent_by[agency.id],
+            )
+        elif missing is not None:
+            yield failed(
+                "The issuer {issuer} is not sent; a host of another agency sends it.",
+                object=slot,
+                issuer=issuer_of(last),
+            )
         elif len(line) == 1 and roots:
             yield failed(
                 "The issuer {issuer} is not sent, and it is no root that we know.",
@@ -201,6 +218,15 @@ def chain_complete(seen: Observation[ChainFacts], anchors: TrustAnchors) -> Iter
                 subject=holder_of(line[-1]),
                 issuer=issuer_of(last),
             )
+
+
+def _seen_elsewhere(der: bytes, fleet: FleetKeys | None) -> SeenIssuer | None:
+    """The issuer of this certificate, if another server sends it: then it is none that clients have anyway."""
+    certificate = read_certificate(der)
+    if fleet is None or isinstance(certificate, Malformed):
+        return None
+    known = fleet.issuers.get(certificate.issuer or "", ())
+    return next((one for one in known if is_issued_by(der, one.certificate)), None)
 
 
 @check("certificate.chain-order", severity=Severity.LOW)

@@ -18,6 +18,7 @@ from secscan.inventory import AgencyFile, load_inventory
 from secscan.scope import ScopeFile, load_scope
 from secscan.toml_source import ConfigurationError
 from secscan.workspace import (
+    Authorities,
     Settings,
     Workspace,
     WorkspaceError,
@@ -43,7 +44,7 @@ def place(tmp_path: Path) -> Workspace:
 def test_a_new_workspace_has_no_mistake(place: Workspace) -> None:
     assert place.load_settings().profile == "baseline"
     assert len(place.load_inventory().hosts) == 2
-    assert place.load_anchors() == ()
+    assert place.load_anchors() == Authorities()
 
 
 def test_a_new_scope_is_valid_for_a_year(place: Workspace) -> None:
@@ -467,7 +468,7 @@ def test_every_certificate_of_every_file_is_an_anchor_once(place: Workspace) -> 
     (place.anchors / "a.pem").write_bytes(b"one, then two\n" + pem(one, two))
     (place.anchors / "b.pem").write_bytes(pem(one))
     (place.anchors / "notes.txt").write_text("not a certificate", "utf-8")
-    assert place.load_anchors() == (one.public_bytes(Encoding.DER), two.public_bytes(Encoding.DER))
+    assert place.load_anchors().everywhere == (one.public_bytes(Encoding.DER), two.public_bytes(Encoding.DER))
 
 
 def test_a_file_without_certificates_is_named(place: Workspace) -> None:
@@ -492,7 +493,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_workspace_without_the_folder_has_no_anchors(tmp_path: Path) -> None:
-    assert Workspace(tmp_path).load_anchors() == ()
+    assert Workspace(tmp_path).load_anchors() == Authorities()
 
 
 def test_what_is_missing_is_a_mistake_that_names_the_file(tmp_path: Path) -> None:

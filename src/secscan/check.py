@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -25,7 +26,15 @@ from secscan.model import (
     Text,
     Unobserved,
 )
-from secscan.reference import Advisories, EndOfLife, ExploitPrediction, HeldBackups, KnownExploited
+from secscan.reference import (
+    Advisories,
+    EndOfLife,
+    ExploitPrediction,
+    FleetKeys,
+    HeldBackups,
+    KnownExploited,
+    RevocationLists,
+)
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -49,6 +58,21 @@ class TrustAnchors:
     public: tuple[bytes, ...]
     private: tuple[bytes, ...] = ()
     as_of: str = ""
+    #: Private ones that hold in one zone, or for one agency, alone: its name or id -> certificates.
+    of_zones: tuple[tuple[str, tuple[bytes, ...]], ...] = ()
+    of_agencies: tuple[tuple[str, tuple[bytes, ...]], ...] = ()
+
+    def for_host(self, host: Host, agency: Agency) -> "TrustAnchors":
+        """Those that hold for a host of ``agency``; its zone is its own where it has one, else the agency's."""
+        return _narrowed(self, host.zone or agency.zone, agency.id)
+
+
+@lru_cache(maxsize=256)
+def _narrowed(anchors: TrustAnchors, zone: str, agency: str) -> TrustAnchors:
+    # One object for all hosts of a place: verifiers are remembered by it.
+    here = [*dict(anchors.of_zones).get(zone, ()), *dict(anchors.of_agencies).get(agency, ())]
+    private = tuple(dict.fromkeys((*anchors.private, *here)))
+    return TrustAnchors(anchors.public, private, anchors.as_of)
 
 
 #: Reference data a check can ask for by annotation. Each has ``unavailable``, what to say where there is none.
@@ -59,6 +83,8 @@ REFERENCES: tuple[type, ...] = (
     ExploitPrediction,
     EndOfLife,
     HeldBackups,
+    RevocationLists,
+    FleetKeys,
 )
 
 

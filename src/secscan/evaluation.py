@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from secscan.baseline import Baseline, Rule
-from secscan.check import REFERENCES, Check, Limits, Verdict
+from secscan.check import REFERENCES, Check, Limits, TrustAnchors, Verdict
 from secscan.facts import (
     Absent,
     AddressFacts,
@@ -71,6 +71,9 @@ def judge_host(
     at: datetime,
 ) -> tuple[Finding, ...]:
     """Every finding of every rule of the baseline on one host, in a stable order; at least one for each rule."""
+    anchors = references.get(TrustAnchors)
+    if anchors is not None:
+        references = {**references, TrustAnchors: anchors.for_host(host, agency)}
     case = _Case(host, agency, evidence, baseline, references, at, current_addresses(host, evidence))
     findings: list[Finding] = []
     for rule in baseline.rules:

@@ -220,3 +220,42 @@ class HeldBackups:
     unavailable: ClassVar[Text] = Text("What backup servers keep of this host was not gathered.")
     of_host: Mapping[str, tuple[HeldBackup, ...]] = field(default_factory=dict)
     keepers: Mapping[str, Keeper] = field(default_factory=dict)
+
+
+# --- What certificates must be held against -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationLists:
+    """Lists of revoked certificates that the operator brought in, DER, as they came: a signature is still to verify."""
+
+    kind: ClassVar[str] = "revocation-lists"
+    unavailable: ClassVar[Text] = Text("The lists of revoked certificates were not loaded.")
+    lists: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenIssuer:
+    """The certificate of an authority (DER), and on which host of each agency it was seen to be sent."""
+
+    certificate: bytes
+    #: Agency -> the first of its hosts, by id.
+    sent_by: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetKeys:
+    """What can be told of one server's certificate only by those of all others.
+
+    Keys go by the SHA-256 of their SubjectPublicKeyInfo, in hex. Made from the newest chains of all services as of the
+    instant of judging, so that judging again gives the same.
+    """
+
+    kind: ClassVar[str] = "fleet-keys"
+    unavailable: ClassVar[Text] = Text("The keys of the fleet were not gathered.")
+    #: Of keys that servers on several hosts prove themselves with: agency -> its hosts, sorted.
+    holders: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    #: Of RSA keys that share a prime with another: at least how many of the fleet have it, this one among them.
+    sharing_prime: Mapping[str, int] = field(default_factory=dict)
+    #: Subject (RFC 4514) -> certificates of authorities that were seen, in a fixed order.
+    issuers: Mapping[str, tuple[SeenIssuer, ...]] = field(default_factory=dict)

@@ -1,17 +1,9 @@
-"""The search for a path, against the vectors of C2SP/x509-limbo and against chains made to be slow."""
+"""The search for a path, beyond the vectors of C2SP/x509-limbo: chains made to be slow."""
 
-import json
-import os
-import re
 import time
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path as File
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from secscan.check import TrustAnchors
 from secscan.checks._trust_path import (
@@ -24,94 +16,6 @@ from secscan.checks._trust_path import (
     issuing_line,
 )
 from tests.factories import AT, Issued, anchors, issue, issue_authority
-
-VECTORS = File(os.environ.get("SECSCAN_CORPUS", "../shared/corpus")) / "x509-limbo-native.json"
-
-#: Vectors that a strict verifier of web servers' certificates refuses, and where a path is found all the same.
-LENIENT = {
-    "dates and names of the server's certificate have rules of their own": (
-        r"rfc5280::validity::(expired|not-yet-valid|notbefore-fractional).*",
-        r"rfc5280::san::(ip-in-dns|noncritical-with-empty-subject|underscore-dns)",
-        r"rfc5280::ca-as-leaf-wrong-san",
-        r"webpki::cn::.*",
-        r"webpki::san::.*",
-        r"pathological::nc-dos-3",
-    ),
-    "so have its key, its usages, and whether it is an authority's": (
-        r"rfc5280::eku::.*",
-        r"rfc5280::leaf-ku-keycertsign",
-        r"webpki::eku::ee-.*",
-        r"webpki::forbidden-.*-leaf",
-        r"webpki::forbidden-rsa-key-not-divisible-by-8-in-leaf",
-        r"webpki::(ee-basicconstraints-ca|ca-as-leaf)",
-    ),
-    "its extensions are read by another rule": (
-        r"rfc5280::ee-critical-aia-invalid",
-        r"rfc5280::nc::not-allowed-in-ee-.*",
-        r"webpki::malformed-aia",
-    ),
-    "authorities are not held to more than clients need": (
-        r"rfc5280::aki::.*",
-        r"rfc5280::ski::.*",
-        r"webpki::aki::.*",
-        r"rfc5280::pc::ica-noncritical-pc",
-        r"rfc5280::nc::permitted-dns-match-noncritical",
-        r"rfc5280::serial::zero",
-        r"rfc5280::root-non-critical-basic-constraints",
-        r"webpki::forbidden-rsa-not-divisible-by-8-in-root",
-        r"webpki::eku::root-has-eku",
-    ),
-    "cryptography 46 takes a wildcard for permitted that reaches beyond the constraint": (
-        r"cve::cve-2025-61727-nc-permits-variant",
-    ),
-}
-
-#: Vectors with a path that is not found.
-STRICT = {
-    # The verifier counts self-issued certificates, as most implementations do.
-    "pathlen::self-issued-certs-pathlen",
-    # It does not compare names of directories; the check is then unknown.
-    "rfc5280::nc::permitted-dn-match",
-}
-
-
-def vectors() -> Iterator[dict[str, Any]]:
-    if VECTORS.is_file():
-        for vector in json.loads(VECTORS.read_text("utf-8"))["testcases"]:
-            if (
-                vector["validation_kind"] == "SERVER"
-                and not vector["crls"]
-                and "max-chain-depth" not in vector["features"]
-            ):
-                yield vector
-
-
-def der(pem: str) -> bytes:
-    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
-
-
-@pytest.mark.skipif(not VECTORS.is_file(), reason="x509-limbo-native.json is not in the corpus")
-@pytest.mark.parametrize("vector", list(vectors()), ids=lambda vector: vector["id"])
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-def test_limbo(vector: dict[str, Any]) -> None:
-    try:
-        sent = tuple(map(der, [vector["peer_certificate"], *vector["untrusted_intermediates"]]))
-        roots = tuple(map(der, vector["trusted_certs"]))
-    except ValueError:
-        return  # broken beyond being a certificate: the view of a certificate has its own tests
-    when = vector["validation_time"]
-    at = datetime.fromisoformat(when) if when else AT
-    start = time.perf_counter()
-    found = find_path(sent, TrustAnchors(public=roots), at)
-    assert time.perf_counter() - start < 3
-    is_lenient = any(re.fullmatch(p, vector["id"]) for patterns in LENIENT.values() for p in patterns)
-    if vector["expected_result"] == "SUCCESS":
-        assert isinstance(found, Path) is (vector["id"] not in STRICT), found
-    elif not is_lenient:
-        assert isinstance(found, NoPath)
-
-
-# --- What is not in the vectors -------------------------------------------------------------------------
 
 
 def path(*sent: Issued, public: Issued | None = None, private: Issued | None = None) -> Path | NoPath:

@@ -105,7 +105,7 @@ def command(
     from secscan.engine.references import references, releases_in
     from secscan.engine.stamping import stamp
     from secscan.engine.targets import MOST_ADDRESSES, TargetError, parse_targets, this_machine
-    from secscan.workspace import read_anchors
+    from secscan.workspace import Authorities, read_anchors
 
     _require_one_way(targets, user=user, local=local)
     try:
@@ -123,7 +123,7 @@ def command(
     if (user or local) and not baseline.looks_inside:
         message = _("what is asked of the baseline {baseline} needs no look from the inside")
         raise click.UsageError(message.format(baseline=whole.name))
-    private = [der for file in anchors for der in read_anchors(file)]
+    private = Authorities(tuple(der for file in anchors for der in read_anchors(file)))
     if local:
         inventory = this_machine(socket.gethostname())
         evidence = one_off.look_at_this_machine(inventory, deadline=deadline)

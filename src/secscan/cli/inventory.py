@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from secscan.baseline import Baseline
     from secscan.inventory import Edit
     from secscan.model import Inventory
+    from secscan.workspace import Authorities
 
 
 @click.group("inventory")
@@ -29,11 +30,13 @@ def check(workspace: str | None) -> None:
     from secscan.cli.parts import find_all_checks, open_workspace
     from secscan.scope import require_current, utc_now
     from secscan.toml_source import ConfigurationError, Mistake
+    from secscan.workspace import places_unknown
 
     place = open_workspace(workspace)
     mistakes: list[Mistake] = []
     counted = ""
     inventory: Inventory | None = None
+    anchors: Authorities | None = None
     baseline: Baseline | None = None
     for part in ("settings", "scope", "inventory", "waivers", "anchors", "profile"):
         try:
@@ -48,7 +51,7 @@ def check(workspace: str | None) -> None:
                 case "waivers":
                     place.load_waivers(utc_now().date())
                 case "anchors":
-                    place.load_anchors()
+                    anchors = place.load_anchors()
                 case _:
                     from secscan.baseline import load_baseline
 
@@ -56,6 +59,9 @@ def check(workspace: str | None) -> None:
                     baseline = load_baseline(place.load_settings().profile, checks, folder=place.profiles)
         except ConfigurationError as e:
             mistakes += [mistake for mistake in e.mistakes if mistake not in mistakes]
+    if inventory is not None and anchors is not None:
+        zones = {a.zone for a in inventory.agencies.values()} | {h.zone for h in inventory.hosts.values()}
+        mistakes += places_unknown(place.anchors, anchors, zones=zones, agencies=inventory.agencies)
     if mistakes:
         raise ConfigurationError(mistakes)
     if inventory is not None and baseline is not None:

@@ -1,7 +1,7 @@
 """Reference data that checks ask for: trust anchors, and what was imported from feeds."""
 
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from secscan.facts import Release, SystemFacts
 from secscan.feeds.references import load_references
 from secscan.feeds.support import built_in
 from secscan.model import Evidence, HostTarget, Inventory
-from secscan.reference import EndOfLife
+from secscan.reference import EndOfLife, RevocationLists
 from secscan.store import Store
+from secscan.workspace import NO_AUTHORITIES, Authorities
 
 
 def references(
-    private_anchors: Sequence[bytes] = (),
+    private: Authorities = NO_AUTHORITIES,
     *,
     feeds: Path | None = None,
     releases: Iterable[Release] = (),
@@ -27,13 +28,17 @@ def references(
 ) -> Mapping[type, Any]:
     """Everything a check may ask for by type.
 
-    ``private_anchors`` are the workspace's own, DER. ``feeds`` is the database of imported data (None, or not there:
+    ``private`` are the workspace's own authorities. ``feeds`` is the database of imported data (None, or not there:
     nothing was imported); of its advisories those for ``releases`` are loaded, as they were known ``at`` (None: now).
     Raises FeedError.
     """
     imported: Mapping[type, Any]
     imported = {EndOfLife: built_in()} if feeds is None else load_references(feeds, releases, at)
-    return {TrustAnchors: _anchors(private_anchors), **imported}
+    return {
+        TrustAnchors: _anchors(private),
+        RevocationLists: RevocationLists(private.lists),
+        **imported,
+    }
 
 
 def stored_references(
@@ -41,7 +46,7 @@ def stored_references(
     inventory: Inventory,
     at: datetime,
     *,
-    anchors: Sequence[bytes],
+    anchors: Authorities,
     feeds: Path | None,
     known: datetime,
 ) -> Mapping[type, Any]:
@@ -70,10 +75,14 @@ def releases_in(evidence: Iterable[Evidence]) -> frozenset[Release]:
     return frozenset(release for release in found if isinstance(release, Release))
 
 
-def _anchors(private: Sequence[bytes]) -> TrustAnchors:
+def _anchors(private: Authorities) -> TrustAnchors:
     # OpenSSL takes the bundle apart without judging it; reading it with cryptography would warn about old roots.
     bundle = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     bundle.load_verify_locations(certifi.where())
     return TrustAnchors(
-        public=tuple(bundle.get_ca_certs(binary_form=True)), private=tuple(private), as_of=certifi.__version__
+        public=tuple(bundle.get_ca_certs(binary_form=True)),
+        private=private.everywhere,
+        as_of=certifi.__version__,
+        of_zones=tuple(sorted(private.of_zones.items())),
+        of_agencies=tuple(sorted(private.of_agencies.items())),
     )

@@ -17,6 +17,7 @@ from secscan.inventory import inventory_from_documents
 from secscan.model import Finding, GroupScore, Inventory, Judgement, Stamp
 from secscan.scope import utc_now
 from secscan.store import Scores, Store
+from secscan.workspace import NO_AUTHORITIES, Authorities
 
 
 class ReplayError(ValueError):
@@ -25,9 +26,9 @@ class ReplayError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where reference data is from: the workspace's own trust anchors (DER), and the database of what was imported."""
+    """Where reference data is from: the workspace's own authorities, and the database of what was imported."""
 
-    anchors: Sequence[bytes] = ()
+    anchors: Authorities = NO_AUTHORITIES
     feeds: Path | None = None
 
     def of(self, store: Store, inventory: Inventory, at: datetime, known: datetime) -> Mapping[type, Any]:

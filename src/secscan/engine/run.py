@@ -25,6 +25,7 @@ from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
 from secscan.scoring import SCORING_VERSION
 from secscan.store import RunInfo, RunStart, RunState, Store
+from secscan.workspace import NO_AUTHORITIES, Authorities
 
 #: A run that was interrupted longer ago than this is not resumed: its first half would be news of another day.
 LONGEST_PAUSE = timedelta(hours=24)
@@ -54,8 +55,8 @@ class Means:
     workers: int
     #: How hosts are logged in to; None where nobody can, or where the baseline asks for nothing that it would show.
     login: Login | None = None
-    #: The workspace's own trust anchors, DER.
-    anchors: Sequence[bytes] = ()
+    #: The workspace's own authorities, and their lists of revoked certificates.
+    anchors: Authorities = NO_AUTHORITIES
     #: The database of imported reference data.
     feeds: Path | None = None
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)

@@ -12,7 +12,9 @@ from functools import lru_cache
 import idna
 from cryptography import x509
 from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
@@ -60,6 +62,8 @@ class PublicKey:
     bits: int = 0
     curve: str = ""
     exponent: int | None = None
+    #: Of RSA alone.
+    modulus: int | None = None
     #: SHA-256, in hex, over the key as SubjectPublicKeyInfo in its usual encoding: equal where the key is the
     #: same, whatever certificate holds it. None where the type is an OID.
     sha256: str | None = None
@@ -140,7 +144,7 @@ def read_certificate(der: bytes) -> Certificate | Malformed:
     if isinstance(loaded, Malformed):
         return loaded
     try:
-        with _quietly():
+        with quietly():
             return Certificate(
                 sha256=hashlib.sha256(der).hexdigest(),
                 subject=_subject(loaded),
@@ -170,10 +174,10 @@ def is_issued_by(certificate: bytes, issuer: bytes) -> bool:
     if isinstance(child, Malformed) or isinstance(parent, Malformed):
         return False
     try:
-        with _quietly():
+        with quietly():
             if not _names_meet(child, parent):
                 return False
-            _verify_signature(child, parent)
+            _verify_issued(child, parent)
     except (InvalidSignature, *UNREADABLE):
         return False
     return True
@@ -201,7 +205,7 @@ def load(der: bytes) -> x509.Certificate | Malformed:
     if len(der) > MOST_BYTES:
         return Malformed(f"it has {len(der)} bytes; more than {MOST_BYTES} are not read")
     try:
-        with _quietly():
+        with quietly():
             return x509.load_der_x509_certificate(der)
     except UNREADABLE as e:
         return _malformed(e)
@@ -283,7 +287,7 @@ _KEY_ALGORITHMS = frozenset(
 _OLD_HASHES = {"1.2.840.113549.1.1.2": "md2", "1.2.840.113549.1.1.3": "md4"}
 
 
-def _quietly() -> AbstractContextManager[object]:
+def quietly() -> AbstractContextManager[object]:
     """cryptography warns of what hostile certificates hold (negative serials, long names); nobody here can act on it."""
     return warnings.catch_warnings(action="ignore")
 
@@ -327,7 +331,8 @@ def _key(certificate: x509.Certificate) -> PublicKey | Malformed:
         sha256 = hashlib.sha256(encoded).hexdigest()
         match key:
             case rsa.RSAPublicKey():
-                return PublicKey("RSA", key.key_size, exponent=key.public_numbers().e, sha256=sha256)
+                numbers = key.public_numbers()
+                return PublicKey("RSA", key.key_size, exponent=numbers.e, modulus=numbers.n, sha256=sha256)
             case ec.EllipticCurvePublicKey():
                 return PublicKey("ECDSA", key.key_size, curve=key.curve.name, sha256=sha256)
             case dsa.DSAPublicKey():
@@ -402,19 +407,27 @@ def _urls(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
 # --- Whose signature it is ------------------------------------------------------------------------------
 
 
-def _verify_signature(child: x509.Certificate, parent: x509.Certificate) -> None:
-    """Raises InvalidSignature, or one of what hostile certificates raise."""
-    key, signed, signature = parent.public_key(), child.tbs_certificate_bytes, child.signature
+def verify_signature(
+    key: CertificatePublicKeyTypes,
+    signature: bytes,
+    signed: bytes,
+    *,
+    digest: hashes.HashAlgorithm | None,
+    pss: object = None,
+) -> None:
+    """Raises InvalidSignature where ``key`` did not sign ``signed``, or one of UNREADABLE.
+
+    ``pss`` are the parameters of RSASSA-PSS where the algorithm is that; ``digest`` is None where the algorithm
+    has one of its own.
+    """
     if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         key.verify(signature, signed)
         return
-    digest = child.signature_hash_algorithm
     if digest is None:
         raise InvalidSignature
     match key:
         case rsa.RSAPublicKey():
-            is_pss = child.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS
-            scheme = child.signature_algorithm_parameters if is_pss else padding.PKCS1v15()
+            scheme = padding.PKCS1v15() if pss is None else pss
             if not isinstance(scheme, padding.PSS | padding.PKCS1v15):
                 raise InvalidSignature
             key.verify(signature, signed, scheme, digest)
@@ -424,3 +437,14 @@ def _verify_signature(child: x509.Certificate, parent: x509.Certificate) -> None
             key.verify(signature, signed, digest)
         case _:
             raise InvalidSignature
+
+
+def _verify_issued(child: x509.Certificate, parent: x509.Certificate) -> None:
+    is_pss = child.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS
+    verify_signature(
+        parent.public_key(),
+        child.signature,
+        child.tbs_certificate_bytes,
+        digest=child.signature_hash_algorithm,
+        pss=child.signature_algorithm_parameters if is_pss else None,
+    )

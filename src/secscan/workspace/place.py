@@ -10,7 +10,7 @@ from secscan.language import _
 from secscan.model import Inventory, Waiver
 from secscan.scope import Scope, load_scope
 from secscan.toml_source import shown_path
-from secscan.workspace.anchors import load_anchors
+from secscan.workspace.anchors import Authorities, load_anchors
 from secscan.workspace.settings import Settings, load_settings
 from secscan.workspace.waivers import add_waiver, load_waivers
 
@@ -90,8 +90,8 @@ class Workspace:
     def add_waiver(self, waiver: Waiver, today: date) -> None:
         add_waiver(self.waivers, waiver, today=today)
 
-    def load_anchors(self) -> tuple[bytes, ...]:
-        """The certificates in ``ca/*.pem``, DER: private authorities that paths may end in."""
+    def load_anchors(self) -> Authorities:
+        """What is in ``ca``: private authorities that paths may end in, and lists of revoked certificates."""
         return load_anchors(self.anchors)
 
     def time_zone(self) -> ZoneInfo:
