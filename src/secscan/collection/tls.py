@@ -13,8 +13,8 @@ from datetime import datetime
 import msgspec
 
 from secscan.collection.hello import TIMEOUT, SpeaksOther, Unheard, greet
-from secscan.collection.sslyze_facts import Ended, Finding, Turn, VersionTried, chain_facts, tls_facts
-from secscan.collection.sslyze_process import (
+from secscan.collection.deep.findings import Ended, Finding, Turn, VersionTried, chain_facts, tls_facts
+from secscan.collection.deep.process import (
     CONNECTIONS_A_TURN,
     Audit,
     AuditRequest,

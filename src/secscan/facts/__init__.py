@@ -31,6 +31,7 @@ from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Reposit
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
 from secscan.facts.system import Kernel, Release, SystemFacts
 from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
+from secscan.facts.tls_audit import TlsAuditFacts, VersionAudit
 
 __all__ = [
     "BUILT_IN",
@@ -73,10 +74,12 @@ __all__ = [
     "SocketFacts",
     "SystemFacts",
     "Timer",
+    "TlsAuditFacts",
     "TlsFacts",
     "TlsVersion",
     "Unread",
     "UpdateFacts",
+    "VersionAudit",
     "VersionOffer",
     "decode",
     "digest",
@@ -92,6 +95,7 @@ BUILT_IN: dict[str, type[Facts]] = {
         AccessFacts,
         PortFacts,
         TlsFacts,
+        TlsAuditFacts,
         ChainFacts,
         SystemFacts,
         PackageFacts,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secscan.collection.sslyze_facts import (
+from secscan.collection.deep.findings import (
     AcceptedSuite,
     ChainReceived,
     Measured,
