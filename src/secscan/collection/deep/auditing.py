@@ -24,8 +24,8 @@ from secscan.facts import Gap, TlsAuditFacts
 from secscan.model import Endpoint, Observation, Reason, Record, Unobserved
 from secscan.scope import Gate, Refused
 
-#: Connections of an audit that asks for ROBOT alone: a few to find the suite, and then 15 to 45.
-_CONNECTIONS_FOR_ROBOT = 20
+#: Connections of an audit that asks for ROBOT alone: a few to find the suite, and then some 20.
+_CONNECTIONS_FOR_ROBOT = 24
 
 
 @dataclass(frozen=True, slots=True)
