@@ -232,7 +232,7 @@ def audit_processes(parent: int) -> set[int]:
     nurseries = {
         child
         for child in children_of(parent)
-        if b"secscan.collection.sslyze_process" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"secscan.collection.deep.process" in Path(f"/proc/{child}/cmdline").read_bytes()
     }
     return nurseries.union(*map(children_of, nurseries))
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from secscan.check import Check, Limits
-from secscan.facts import INSIDE, PortFacts
+from secscan.facts import INSIDE, PortFacts, TlsFacts
 from secscan.model import Host, Severity
 
 
@@ -174,6 +174,14 @@ class Baseline:
             if PortFacts in rule.check.observes.values():
                 listed.update(getattr(rule.limits, limit, ()))
         return frozenset(listed)
+
+    @property
+    def lists_tls(self) -> bool:
+        """Whether some rule, for any host, holds what TLS offers against a list: that takes asking for all there is."""
+        return any(
+            TlsFacts in rule.check.observes.values() and getattr(rule.limits, "allowed", ())
+            for rule in self._rules_of_any_host()
+        )
 
     @property
     def looks_inside(self) -> bool:

@@ -61,6 +61,11 @@ if TYPE_CHECKING:
 @click.option(
     "--no-nmap", is_flag=True, help="Find ports by a plain connect scan, even where nmap is installed."
 )
+@click.option(
+    "--quick/--deep",
+    help="Ask TLS servers what the rules need, in a dozen connections each; or all there is, and have sslyze ask too: "
+    "some hundred connections. Default: --deep.",
+)
 @options.login
 @options.feeds
 @options.fail_on
@@ -82,6 +87,7 @@ def command(
     deadline: float,
     workers: int | None,
     no_nmap: bool,
+    quick: bool,
     known_hosts: Path | None,
     feeds: Path | None,
     fail_on: str,
@@ -135,7 +141,7 @@ def command(
         evidence = one_off.look_at(
             inventory,
             one_off.scope_for(inventory, on_the_way, scope_file),
-            one_off.collection_settings(ports, baseline, deadline=deadline, no_nmap=no_nmap),
+            one_off.collection_settings(ports, baseline, deadline=deadline, no_nmap=no_nmap, quick=quick),
             login=way_in,
             workers=workers,
         )

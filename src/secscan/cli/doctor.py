@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Distribution -> what it is for, in words of the operator's.
 LIBRARIES = {
-    "sslyze": "TLS audit",
+    "sslyze": "deep TLS audit",
     "cryptography": "certificates",
     "python-nmap": "starts nmap",
     "sqlmodel": "the store",

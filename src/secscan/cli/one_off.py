@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from secscan.baseline import Baseline
-from secscan.cli.parts import probe_log, warn_without_nmap, workers_by_default
+from secscan.cli.parts import probe_log, tls_look, warn_without_nmap, workers_by_default
 from secscan.cli.progress import showing
 from secscan.credential import Credential
 from secscan.engine.login import Asked, logins
@@ -56,13 +56,14 @@ def asked_of_user(user: str, **options: Any) -> Asked:
 
 
 def collection_settings(
-    ports: str | None, baseline: Baseline, *, deadline: float, no_nmap: bool
+    ports: str | None, baseline: Baseline, *, deadline: float, no_nmap: bool, quick: bool
 ) -> CollectionSettings:
     return CollectionSettings(
         deadline=deadline,
         ports=ports or "top-1000",
         needed_ports="" if ports else port_ranges(baseline.ports_to_ask()),
         nmap=False if no_nmap else None,
+        tls=tls_look(baseline, deep=not quick),
     )
 
 

@@ -40,6 +40,13 @@ agencies = click.option(
     "--agency", "agencies", multiple=True, metavar="ID", help="Only this agency; repeatable."
 )
 
+#: How closely TLS is looked at, where a scan of a fleet is quick about it.
+deep = click.option(
+    "--deep",
+    is_flag=True,
+    help="Ask TLS servers about every suite and group, and have sslyze ask them too: some hundred connections to each.",
+)
+
 #: Imported reference data, for commands that need no workspace.
 feeds = click.option(
     "--feeds",

@@ -20,8 +20,9 @@ from secscan.toml_source import ConfigurationError, read_toml
 from secscan.workspace import Workspace, around, find_workspace
 
 if TYPE_CHECKING:
+    from secscan.baseline import Baseline
     from secscan.cli.assessment import Shown
-    from secscan.engine.protocol import Login
+    from secscan.engine.protocol import Login, TlsLook
     from secscan.model import Misjudged
     from secscan.store import RunState, Store
     from secscan.workspace import Settings
@@ -89,6 +90,15 @@ def login_of(place: Workspace, settings: "Settings") -> "Login":
         deadline=settings.ssh_deadline,
         at_once=settings.ssh_at_once,
     )
+
+
+def tls_look(baseline: "Baseline", *, deep: bool) -> "TlsLook":
+    """How closely to look at TLS: at what the baseline's rules need, and deep where that is asked for."""
+    from secscan.engine.protocol import TlsLook
+
+    if deep:
+        return TlsLook.DEEP
+    return TlsLook.FULL if baseline.lists_tls else TlsLook.QUICK
 
 
 def workers_by_default() -> int:

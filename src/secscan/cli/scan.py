@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--no-nmap", is_flag=True, help="Find ports by a plain connect scan, even where nmap is installed."
 )
+@options.deep
 @options.fail_on
 @options.coverage
 @click.pass_context
@@ -36,6 +37,7 @@ def command(
     workers: int | None,
     deadline: float | None,
     no_nmap: bool,
+    deep: bool,
     fail_on: str,
     min_coverage: float | None,
 ) -> None:
@@ -55,6 +57,7 @@ def command(
         open_store,
         open_workspace,
         quarantine_words,
+        tls_look,
         warn_without_nmap,
         with_children,
         workers_by_default,
@@ -66,11 +69,11 @@ def command(
     from secscan.registry import find_kinds
     from secscan.scope import ProbeLog, require_current, utc_now
 
-    if resume and (agencies or profile or no_nmap or deadline is not None):
+    if resume and (agencies or profile or no_nmap or deep or deadline is not None):
         raise click.UsageError(
             _(
-                "--resume goes on with the plan of its run; it takes no --agency, --profile, --deadline or "
-                "--no-nmap"
+                "--resume goes on with the plan of its run; it takes no --agency, --profile, --deadline, --no-nmap "
+                "or --deep"
             )
         )
     # systemd and kill end us as Ctrl-C does: in order, with everything kept.
@@ -112,6 +115,7 @@ def command(
             needed_ports=port_ranges(means.baseline.ports_to_ask()),
             version_detection=settings.version_detection,
             nmap=False if no_nmap else None,
+            tls=tls_look(means.baseline, deep=deep),
         )
         if interrupted is None:
             inventory = place.load_inventory()

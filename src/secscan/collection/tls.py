@@ -1,59 +1,58 @@
-"""Looks at TLS and certificates: first contact with every port, then an sslyze audit of those that speak TLS."""
+"""Looks at TLS and certificates: a sweep of every endpoint, and audits by sslyze of those that speak TLS."""
 
-import contextlib
-import functools
-import importlib.metadata
+import asyncio
 import queue
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import msgspec
-
-from secscan.collection.hello import TIMEOUT, SpeaksOther, Unheard, greet
-from secscan.collection.sslyze_facts import Ended, Finding, Turn, VersionTried, chain_facts, tls_facts
-from secscan.collection.sslyze_process import (
-    CONNECTIONS_A_TURN,
-    Audit,
-    AuditRequest,
-    AuditUnavailable,
-    Nursery,
-)
-from secscan.facts import Absent, ChainFacts, Gap, TlsFacts
+from secscan.collection.deep import Auditor, Nursery, Question
+from secscan.collection.sweep import SweepSettings, sweep
+from secscan.facts import Absent, ChainFacts, Depth, Gap, SuiteClass, TlsAuditFacts, TlsFacts
+from secscan.facts.suites import in_class
 from secscan.model import Endpoint, Observation, Reason, Record, Unobserved
-from secscan.scope import Gate, Refused, canonical_address, canonical_name, utc_now
+from secscan.scope import Gate, ScopeError, canonical_address, canonical_name, utc_now
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """``deadline``: seconds for one endpoint, not counting those it waits for its turn.
+    """How to look at TLS.
 
-    ``processes``: audits at a time; while a server keeps one waiting, it costs some memory and nothing else.
-    ``contacts``: endpoints in hand at a time, audits included. ``connections``: to one server at a time.
-    ``patience``: seconds without an answer during a handshake, and no more than a quarter of the deadline.
+    ``depth`` is how much a sweep asks. ``audit``: sslyze is asked for everything too; without it, for ROBOT alone, of
+    servers that accept RSA key exchange. ``deadline``: seconds for one audit, not counting those it waits for its turn;
+    ``patience``: seconds it waits for an answer; ``connections``: of one audit at a time. ``sweeps`` and ``audits``:
+    endpoints at a time.
     """
 
+    depth: Depth = Depth.VERDICT
+    audit: bool = False
     deadline: float = 60.0
-    processes: int = 8
-    contacts: int = 24
-    connections: int = 5
     patience: float = 5.0
+    connections: int = 5
+    sweeps: int = 64
+    audits: int = 8
+    sweep: SweepSettings = field(default_factory=SweepSettings)
 
 
 class TlsCollector:
-    """Yields what each endpoint offers in TLS, and which certificates it sends."""
+    """Yields what each endpoint offers in TLS, which certificates it sends, and what sslyze says of it where asked."""
 
-    name = "sslyze"
-    kinds = (TlsFacts.kind, ChainFacts.kind)
+    name = "sweep"
 
     def __init__(self, settings: TlsSettings | None = None) -> None:
         self._settings = settings or TlsSettings()
         self._nursery = Nursery()
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """An audit for ROBOT alone is not among them: whether there is one shows only when a server was swept."""
+        audited = (TlsAuditFacts.kind,) if self._settings.audit else ()
+        return (TlsFacts.kind, ChainFacts.kind, *audited)
+
     def collect(self, targets: Sequence[Endpoint], gate: Gate) -> Iterator[Record]:
-        """Ends all processes when it is closed early. Raises ProbeLogError."""
+        """Ends all connections and processes when it is closed early. Raises ProbeLogError."""
         look = _Look(self._settings, self._nursery, gate, targets)
         complete = False
         try:
@@ -70,223 +69,163 @@ class TlsCollector:
 
 
 class _Look:
-    """One ``collect``: threads that take one server after the other, and what they see."""
+    """One ``collect``: a thread with a loop for all sweeps, threads for audits, and what they see.
+
+    The virtual hosts of one server are seen one after the other: it should not notice that they are many.
+    """
 
     def __init__(
         self, settings: TlsSettings, nursery: Nursery, gate: Gate, targets: Sequence[Endpoint]
     ) -> None:
         self._settings = settings
-        self._nursery = nursery
         self._gate = gate
-        # The virtual hosts of one server are seen one after the other: it should not notice that they are many.
+        self._auditor = Auditor(
+            nursery,
+            gate,
+            deadline=settings.deadline,
+            patience=settings.patience,
+            connections=settings.connections,
+        )
         servers: dict[tuple[str, int], list[Endpoint]] = {}
         for target in targets:
             servers.setdefault((target.address, target.service.port), []).append(target)
-        self._servers: queue.SimpleQueue[list[Endpoint]] = queue.SimpleQueue()
-        for endpoints in servers.values():
-            self._servers.put(endpoints)
-        self._threads = min(settings.contacts, len(servers))
+        self._servers = iter(servers.values())
+        # Those that wait for an audit hold up no sweep.
+        self._at_once = min(len(servers), settings.sweeps + 2 * settings.audits)
         self._seen: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
-        self._slots = threading.Semaphore(settings.processes)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work: asyncio.Task[None] | None = None
         self._guard = threading.Lock()
-        self._running: set[Audit] = set()
         self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="tls", daemon=True)
 
     def records(self) -> Iterator[Record]:
-        for number in range(self._threads):
-            # Daemons: one may wait for its turn at the gate when nobody wants to know any more.
-            threading.Thread(target=self._work, name=f"tls {number}", daemon=True).start()
-        busy = self._threads
-        while busy:
-            seen = self._seen.get()
-            if seen is None:
-                busy -= 1
-            elif isinstance(seen, BaseException):
+        if not self._at_once:
+            return
+        self._thread.start()
+        while (seen := self._seen.get()) is not None:
+            if isinstance(seen, BaseException):
                 raise seen
-            else:
-                yield seen
+            yield seen
 
     def stop(self) -> None:
-        """Ends every audit that is under way; the threads end as soon as they notice."""
+        """Ends every audit and every sweep that is under way, and waits until their connections are closed."""
         with self._guard:
             self._stopped = True
-            running = tuple(self._running)
-        for audit in running:
-            audit.kill()
+            if self._loop is not None and self._work is not None:
+                self._loop.call_soon_threadsafe(self._work.cancel)
+        self._auditor.stop()
+        if self._thread.is_alive():
+            self._thread.join(_LONGEST_FAREWELL)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
-            while not self._stopped:
-                for endpoint in self._servers.get_nowait():
-                    if self._stopped:
-                        break
-                    for record in self._examine(endpoint):
-                        self._seen.put(record)
-        except queue.Empty:
-            self._seen.put(None)
+            asyncio.run(self._look())
+        except asyncio.CancelledError:
+            pass
         except BaseException as error:  # noqa: BLE001 - raised again by records(), in the caller's thread
             self._seen.put(error)
+        finally:
+            self._seen.put(None)
 
-    def _examine(self, endpoint: Endpoint) -> Iterator[Record]:
-        at = utc_now()
+    async def _look(self) -> None:
+        with self._guard:
+            if self._stopped:
+                return
+            self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
+        sweeping = asyncio.Semaphore(self._settings.sweeps)
+        audits = ThreadPoolExecutor(self._settings.audits, thread_name_prefix="tls audit")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._at_once):
+                    group.create_task(self._serve(sweeping, audits))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            with self._guard:
+                self._loop = self._work = None
+            # One may wait for its turn at the gate when nobody wants to know any more.
+            audits.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self, sweeping: asyncio.Semaphore, audits: ThreadPoolExecutor) -> None:
+        """Takes one server after the other, as long as there are any."""
+        for endpoints in self._servers:
+            for endpoint in endpoints:
+                async with sweeping:
+                    at = utc_now()
+                    seen, question = await self._sweep(endpoint, at)
+                if question is not None:
+                    loop = asyncio.get_running_loop()
+                    # First the audit: who resumes an interrupted run takes an endpoint for done that was swept.
+                    self._seen.put(await loop.run_in_executor(audits, self._auditor.audit, question))
+                for record in seen:
+                    self._seen.put(record)
+
+    async def _sweep(self, endpoint: Endpoint, at: datetime) -> tuple[list[Record], Question | None]:
+        """What was seen of it, and what to ask sslyze about it."""
         service = endpoint.service
         if service.transport != "tcp":
-            detail = f"TLS over {service.transport} is not looked at"
-            return _unobserved(endpoint, at, Gap(Reason.NOT_COLLECTED, detail))
+            gap = Gap(Reason.NOT_COLLECTED, f"TLS over {service.transport} is not looked at")
+            return self._unobserved(endpoint, at, gap), None
         try:
             server_name = canonical_name(service.server_name) if service.server_name else ""
             address = canonical_address(endpoint.address)
         except ValueError as error:
-            return _unobserved(endpoint, at, Gap(Reason.NOT_ATTEMPTED, str(error)))
-        began = time.monotonic()
+            return self._unobserved(endpoint, at, Gap(Reason.NOT_ATTEMPTED, str(error))), None
         try:
-            greeting = greet(
-                service,
-                address,
-                self._gate,
-                server_name=server_name,
-                timeout=min(TIMEOUT, self._settings.deadline / 2),
-            )
-        except Refused as refused:
-            return _unobserved(endpoint, at, Gap(refused.refusal.reason, refused.refusal.detail))
-        if isinstance(greeting, Unheard):
-            return _unobserved(endpoint, at, Gap(greeting.reason, greeting.detail))
-        if isinstance(greeting, SpeaksOther):
-            absent = Absent(heard=greeting.heard[:200])
-            return _observed(endpoint, at, absent, absent, {})
-        spent = time.monotonic() - began
-        audited = self._audit(endpoint, address, server_name, greeting.starttls, spent)
-        tls = audited.tls(greeting.starttls)
-        return _observed(endpoint, at, tls, audited.chain(tls), audited.volatile)
-
-    def _audit(
-        self, endpoint: Endpoint, address: str, server_name: str, starttls: str, spent: float
-    ) -> "_Audited":
-        """``spent``: the seconds of the deadline that have gone by."""
-        settings = self._settings
-        audited = _Audited()
-        deadline = _Deadline(max(settings.deadline - spent, settings.deadline / 2))
-        request = AuditRequest(
+            swept = await sweep(endpoint, self._gate, depth=self._settings.depth, settings=self._settings.sweep)
+        except ScopeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a server that found a mistake of ours must not cost the others
+            gap = Gap(Reason.BUG, f"the sweep failed: {type(error).__name__}: {error}"[:200])
+            return self._unobserved(endpoint, at, gap), None
+        volatile = {**swept.volatile, "connections": str(swept.connections)}
+        seen = [
+            _record(endpoint, TlsFacts.kind, at, swept.tls, volatile),
+            _record(endpoint, ChainFacts.kind, at, swept.chain, volatile),
+        ]
+        if not isinstance(swept.tls, TlsFacts):
+            # Nobody to ask: it speaks no TLS, or nothing that could be heard.
+            nothing = _record(endpoint, TlsAuditFacts.kind, at, swept.tls, {})
+            return seen + ([nothing] if self._settings.audit else []), None
+        if not self._settings.audit and not accepts_rsa_transport(swept.tls):
+            return seen, None
+        question = Question(
+            endpoint=endpoint,
             address=address,
-            port=endpoint.service.port,
             server_name=server_name,
-            starttls=starttls,
-            patience=min(settings.patience, settings.deadline / 4),
-            concurrency=settings.connections,
-            lifetime=10 * settings.deadline + 600,
+            starttls=swept.tls.starttls,
+            at=at,
+            robot_alone=not self._settings.audit,
         )
-        with self._slots:
-            try:
-                self._admit(endpoint)
-                with self._started(request) as audit, deadline.running():
-                    for message in audit.messages(deadline):
-                        match message:
-                            case Turn():
-                                with deadline.paused():
-                                    self._admit(endpoint)
-                                audit.grant()
-                            case Ended(volatile=volatile, gap=gap):
-                                audited.volatile.update(volatile)
-                                audited.rest = gap or audited.rest
-                            case finding:
-                                audited.findings.append(finding)
-            except Refused as refused:
-                audited.rest = Gap(refused.refusal.reason, refused.refusal.detail)
-            except AuditUnavailable as unavailable:
-                audited.rest = Gap(Reason.TOOL_MISSING, str(unavailable))
-            except TimeoutError:
-                audited.rest = Gap(Reason.TIMED_OUT, audited.so_far(settings.deadline))
-        return audited
+        return seen, question
 
-    def _admit(self, endpoint: Endpoint) -> None:
-        self._gate.admit(
-            endpoint.address,
-            what="tls audit",
-            ports=str(endpoint.service.port),
-            name=endpoint.service.server_name,
-            connections=CONNECTIONS_A_TURN,
-        )
-
-    @contextlib.contextmanager
-    def _started(self, request: AuditRequest) -> Iterator[Audit]:
-        """An audit that ``stop`` ends. Raises AuditUnavailable."""
-        # Under the guard: after ``stop`` nothing may start, or it would start the nursery again.
-        with self._guard:
-            if self._stopped:
-                raise AuditUnavailable("nobody waits for the answer any more")
-            audit = self._nursery.start(request)
-            self._running.add(audit)
-        try:
-            with audit:
-                yield audit
-        finally:
-            with self._guard:
-                self._running.discard(audit)
+    def _unobserved(self, endpoint: Endpoint, at: datetime, gap: Gap) -> list[Record]:
+        kinds = (TlsFacts.kind, ChainFacts.kind) + (TlsAuditFacts.kind,) * self._settings.audit
+        return [_record(endpoint, kind, at, gap, {}) for kind in kinds]
 
 
-class _Deadline:
-    """An instant that moves on while the clock is paused."""
-
-    def __init__(self, seconds: float) -> None:
-        self._left = seconds
-        self._at = 0.0
-
-    def __call__(self) -> float:
-        return self._at
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        self._at = time.monotonic() + self._left
-        yield
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self._at += time.monotonic() - began
+#: Seconds for connections to be closed and threads to notice, when nobody waits for what they see any more.
+_LONGEST_FAREWELL = 5.0
 
 
-@functools.cache
-def _sslyze_version() -> str:
-    return importlib.metadata.version("sslyze")
+def accepts_rsa_transport(facts: TlsFacts) -> bool:
+    """Whether a suite was seen to be accepted whose key exchange could be an oracle (ROBOT)."""
+    return any(
+        in_class(suite.name, SuiteClass.RSA_TRANSPORT)
+        for offer in facts.versions
+        if not isinstance(offer.suites, Gap)
+        for suite in offer.suites
+    )
 
 
-@dataclass(slots=True)
-class _Audited:
-    """What an audit said. ``rest`` is why it said no more."""
-
-    findings: list[Finding] = field(default_factory=list)
-    rest: Gap = field(default_factory=Gap)
-    volatile: dict[str, str] = field(default_factory=lambda: {"sslyze": _sslyze_version()})
-
-    def tls(self, starttls: str) -> TlsFacts | Gap:
-        try:
-            return tls_facts(self.findings, rest=self.rest, starttls=starttls)
-        except msgspec.ValidationError as error:
-            return Gap(Reason.UNPARSED, f"the audit said what makes no sense: {error}"[:200])
-
-    def chain(self, tls: TlsFacts | Gap) -> ChainFacts | Absent | Gap:
-        return chain_facts(self.findings, rest=tls if isinstance(tls, Gap) else self.rest)
-
-    def so_far(self, deadline: float) -> str:
-        asked = [f.version for f in self.findings if isinstance(f, VersionTried)]
-        done = f"it had been asked about {', '.join(asked)}" if asked else "no version had been settled"
-        return f"the audit was ended at its deadline of {deadline:g} s; {done}"
-
-
-def _observed(
+def _record(
     endpoint: Endpoint,
+    kind: str,
     at: datetime,
-    tls: TlsFacts | Absent | Gap,
-    chain: ChainFacts | Absent | Gap,
-    volatile: dict[str, str],
-) -> Iterator[Record]:
-    for kind, seen in ((TlsFacts.kind, tls), (ChainFacts.kind, chain)):
-        if isinstance(seen, Gap):
-            yield Unobserved(endpoint, TlsCollector.name, kind, at, seen.reason, seen.detail)
-        else:
-            yield Observation(endpoint, TlsCollector.name, kind, at, seen, dict(volatile))
-
-
-def _unobserved(endpoint: Endpoint, at: datetime, gap: Gap) -> Iterator[Record]:
-    return _observed(endpoint, at, gap, gap, {})
+    seen: TlsFacts | ChainFacts | Absent | Gap,
+    volatile: Mapping[str, str],
+) -> Record:
+    if isinstance(seen, Gap):
+        return Unobserved(endpoint, TlsCollector.name, kind, at, seen.reason, seen.detail)
+    return Observation(endpoint, TlsCollector.name, kind, at, seen, dict(volatile))

@@ -1,5 +1,6 @@
 """What the coordinator and its workers tell each other: one JSON document a line."""
 
+import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,14 @@ class WireRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
 
 
+class TlsLook(enum.StrEnum):
+    """How closely TLS is looked at. QUICK: what the rules need; FULL: every suite and group; DEEP: sslyze besides."""
+
+    QUICK = "quick"
+    FULL = "full"
+    DEEP = "deep"
+
+
 class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How hosts are looked at. ``deadline`` is in seconds, for each target."""
 
@@ -41,6 +50,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     version_detection: bool = True
     #: None: use nmap where it is found.
     nmap: bool | None = None
+    tls: TlsLook = TlsLook.QUICK
     #: The kinds of facts to look for; collectors of others leave the hosts alone. Empty: all.
     only: tuple[str, ...] = ()
 

@@ -17,11 +17,11 @@ import msgspec
 from secscan.baseline import Rule
 from secscan.engine.gathering import gather, gatherers_of, kinds_of
 from secscan.engine.looking import look
-from secscan.engine.protocol import CollectionSettings, Setup
+from secscan.engine.protocol import CollectionSettings, Setup, TlsLook
 from secscan.engine.references import references, releases_in
 from secscan.engine.run import Means
 from secscan.evaluation import judge_host
-from secscan.facts import INSIDE, Absent, AddressFacts, PortFacts, PortState
+from secscan.facts import INSIDE, Absent, AddressFacts, PortFacts, PortState, TlsAuditFacts
 from secscan.facts.ports import port_ranges, ports_in
 from secscan.history import Lifecycle, State, settle
 from secscan.language import _
@@ -233,7 +233,9 @@ def _look(need: Need, settings: CollectionSettings, means: Means) -> dict[str, l
         need.hosts,
         Setup(
             scope=scope_document(means.scope),
-            settings=msgspec.structs.replace(settings, only=tuple(sorted(need.kinds)), **cut_down),
+            settings=msgspec.structs.replace(
+                settings, only=tuple(sorted(need.kinds)), tls=_tls_look(need), **cut_down
+            ),
             share=(1, 1),
             probe_log=means.probe_log,
             login=means.login if need.logs_in else None,
@@ -244,6 +246,11 @@ def _look(need: Need, settings: CollectionSettings, means: Means) -> dict[str, l
         kinds=means.kinds,
     )
     return by_host
+
+
+def _tls_look(need: Need) -> TlsLook:
+    """It is one host: what a scan asks of none but some, because it takes long, is asked here."""
+    return TlsLook.DEEP if TlsAuditFacts.kind in need.kinds else TlsLook.FULL
 
 
 def _keepers(host: Host, inventory: Inventory, means: Means, at: datetime, rule: Rule) -> list[Host]:

@@ -27,6 +27,7 @@ from secscan.engine.protocol import (
     Login,
     Seen,
     Setup,
+    TlsLook,
     ToWorker,
     WireRecord,
     Work,
@@ -37,6 +38,7 @@ from secscan.engine.protocol import (
 )
 from secscan.engine.shard import Collectors, Shard, absentees, collect_shard
 from secscan.engine.streams import claim_stdout
+from secscan.facts import Depth
 from secscan.facts.ports import port_ranges
 from secscan.model import Endpoint, Host, HostTarget, Reason, Record, Unobserved
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
@@ -68,7 +70,7 @@ def _work(setup: Setup, inbox: "queue.Queue[ToWorker]", answers: BinaryIO) -> No
     """Does shards as they come. Raises ScopeError where nothing may be probed any more."""
     log = ProbeLog(Path(setup.probe_log) if setup.probe_log else None)
     gate = Gate(scope_from_document(setup.scope), log, share=Fraction(*setup.share))
-    tls = TlsCollector(TlsSettings(deadline=setup.settings.deadline))
+    tls = TlsCollector(tls_settings(setup.settings))
     while True:
         task = inbox.get()
         if isinstance(task, Work):
@@ -101,6 +103,14 @@ def collectors(
         located=located,
     )
     return _only(settings.only, everyone) if settings.only else everyone
+
+
+def tls_settings(settings: CollectionSettings) -> TlsSettings:
+    return TlsSettings(
+        depth=Depth.VERDICT if settings.tls is TlsLook.QUICK else Depth.FULL,
+        audit=settings.tls is TlsLook.DEEP,
+        deadline=settings.deadline,
+    )
 
 
 def _only(kinds: Sequence[str], everyone: Collectors) -> Collectors:

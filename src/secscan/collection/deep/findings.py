@@ -5,8 +5,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from secscan.facts import Absent, Chain, ChainFacts, CipherSuite, Gap, TlsFacts, TlsVersion, VersionOffer
-from secscan.facts.certificate import Certificate, PublicKey, read_certificate
+from secscan.facts import CipherSuite, Gap, TlsAuditFacts, TlsVersion, VersionAudit
 from secscan.model import Reason
 
 # --- What is said over the pipe -------------------------------------------------------------------------
@@ -34,21 +33,19 @@ class VersionTried(msgspec.Struct, frozen=True, kw_only=True, tag="version"):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True, tag="measured"):
-    """The value of one field of TlsFacts."""
+    """The value of one field of TlsAuditFacts."""
 
     field: str
     value: bool | int | str | tuple[str, ...] | Gap
 
 
-class ChainReceived(msgspec.Struct, frozen=True, kw_only=True, tag="chain"):
-    """Certificates in the order they came, DER; ``slot`` is what was asked for, should the leaf be unreadable."""
+class CertificateReceived(msgspec.Struct, frozen=True, kw_only=True, tag="certificate"):
+    """A certificate of the server's own: its SHA-256, in hexadecimal."""
 
-    certificates: tuple[bytes, ...]
-    ocsp: bytes | None = None
-    slot: str = ""
+    certificate: str
 
 
-class NoChain(msgspec.Struct, frozen=True, kw_only=True, tag="no-chain"):
+class NoCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="no-certificate"):
     """Why certificates could not be read although a handshake had begun."""
 
     gap: Gap
@@ -67,11 +64,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     gap: Gap | None = None
 
 
-Finding: TypeAlias = VersionTried | Measured | ChainReceived | NoChain
+Finding: TypeAlias = VersionTried | Measured | CertificateReceived | NoCertificate
 Message: TypeAlias = Finding | Turn | Ended
 
-#: The fields of TlsFacts that a Measured may fill.
-MEASURABLE = frozenset(TlsFacts.__struct_fields__) - {"starttls", "versions", "dh_bits"}
+#: The fields of TlsAuditFacts that a Measured may fill.
+MEASURABLE = frozenset(TlsAuditFacts.__struct_fields__) - {"versions", "dh_bits", "certificates"}
 
 # --- What it means ----------------------------------------------------------------------------------------
 
@@ -79,70 +76,46 @@ MEASURABLE = frozenset(TlsFacts.__struct_fields__) - {"starttls", "versions", "d
 _EPHEMERAL_DH = ("TLS_DHE_", "TLS_DH_anon_")
 
 
-def tls_facts(findings: Sequence[Finding], *, rest: Gap, starttls: str = "") -> TlsFacts | Gap:
+def audit_facts(findings: Sequence[Finding], *, rest: Gap) -> TlsAuditFacts | Gap:
     """The facts, or why there are none. ``rest`` stands for everything that no finding speaks of.
 
     Raises msgspec.ValidationError where a finding has a value of the wrong type.
     """
     tried = {f.version: f for f in findings if isinstance(f, VersionTried)}
-    if not any(f.accepted for f in tried.values()):
-        return _nothing_accepted(tried.values(), rest)
     measured = {f.field: f.value for f in findings if isinstance(f, Measured) and f.field in MEASURABLE}
+    if not measured and not any(f.accepted for f in tried.values()):
+        return _nothing_accepted(tried.values(), rest)
     return msgspec.convert(
         {
             **dict.fromkeys(MEASURABLE, rest),
             **{field: _ordered(value) for field, value in measured.items()},
-            "starttls": starttls,
             "versions": tuple(_offer(version, tried.get(version), rest) for version in TlsVersion),
             "dh_bits": _dh_bits(tried, rest),
+            "certificates": _certificates(findings, rest),
         },
-        type=TlsFacts,
+        type=TlsAuditFacts,
     )
 
 
-def chain_facts(findings: Sequence[Finding], *, rest: Gap) -> ChainFacts | Absent | Gap:
-    """The certificates, or why there are none; Absent where the server is known to send none."""
-    chains = _chains(f for f in findings if isinstance(f, ChainReceived))
-    if chains:
-        return ChainFacts(chains=chains)
-    tried = [f for f in findings if isinstance(f, VersionTried)]
-    accepted = [suite.name for f in tried for suite in f.accepted]
-    # RFC 5246, section 7.4.2: certificates are sent whenever the key exchange is authenticated by one.
-    if accepted and not any(f.doubt for f in tried) and all("_anon_" in name for name in accepted):
-        return Absent(heard="TLS with anonymous suites only: no certificate is ever sent")
-    gaps = [f.gap for f in findings if isinstance(f, NoChain)]
-    # Several handshakes were made, and ended in any order: what is wrong with certificates says most.
-    return min(
-        gaps, key=lambda gap: (gap.reason is not Reason.MALFORMED, gap.reason, gap.detail), default=rest
-    )
-
-
-def slot_of(certificate: bytes, otherwise: str = "") -> str:
-    """The key type of a certificate, DER; ``otherwise`` where it can't be read."""
-    read = read_certificate(certificate)
-    key = read.key if isinstance(read, Certificate) else None
-    return key.type if isinstance(key, PublicKey) else otherwise or "unknown"
-
-
-def _offer(version: TlsVersion, tried: VersionTried | None, rest: Gap) -> VersionOffer:
+def _offer(version: TlsVersion, tried: VersionTried | None, rest: Gap) -> VersionAudit:
     if tried is None:
-        return VersionOffer(version=version, offered=rest, suites=rest)
+        return VersionAudit(version=version, offered=rest, suites=rest)
     if tried.accepted:
         suites = sorted(
             (CipherSuite(name=suite.name, key_size=suite.key_size) for suite in tried.accepted),
             key=lambda suite: suite.name,
         )
         if tried.doubt is None:
-            return VersionOffer(version=version, offered=True, suites=tuple(suites))
+            return VersionAudit(version=version, offered=True, suites=tuple(suites))
         # What was accepted is certain, that it is all is not; a list that may lack the worst suite would
         # be read as a clean one.
         so_far = ", ".join(suite.name for suite in suites)
         detail = f"{tried.doubt.detail}; accepted until then: {so_far}"
-        return VersionOffer(version=version, offered=True, suites=Gap(tried.doubt.reason, detail))
+        return VersionAudit(version=version, offered=True, suites=Gap(tried.doubt.reason, detail))
     if tried.refused:
-        return VersionOffer(version=version, offered=False, suites=())
+        return VersionAudit(version=version, offered=False, suites=())
     doubt = tried.doubt or rest
-    return VersionOffer(version=version, offered=doubt, suites=doubt)
+    return VersionAudit(version=version, offered=doubt, suites=doubt)
 
 
 def _dh_bits(tried: dict[TlsVersion, VersionTried], rest: Gap) -> int | Gap:
@@ -158,17 +131,19 @@ def _dh_bits(tried: dict[TlsVersion, VersionTried], rest: Gap) -> int | Gap:
     return next((f.doubt for f in tried.values() if f.doubt is not None), 0)
 
 
-def _chains(received: Iterable[ChainReceived]) -> tuple[Chain, ...]:
-    """One for each different list of certificates: the same one comes from several handshakes."""
-    staples: dict[tuple[str, tuple[bytes, ...]], bytes | None] = {}
-    for chain in received:
-        if chain.certificates:
-            key = (slot_of(chain.certificates[0], chain.slot), chain.certificates)
-            # Some servers staple only once they have fetched an answer, and only in some versions.
-            staples[key] = staples.get(key) or chain.ocsp
-    return tuple(
-        Chain(slot=slot, certificates=certificates, ocsp=staples[slot, certificates])
-        for slot, certificates in sorted(staples)
+def _certificates(findings: Sequence[Finding], rest: Gap) -> tuple[str, ...] | Gap:
+    received = {f.certificate for f in findings if isinstance(f, CertificateReceived)}
+    if received:
+        return tuple(sorted(received))
+    accepted = [suite.name for f in findings if isinstance(f, VersionTried) for suite in f.accepted]
+    # RFC 5246, section 7.4.2: certificates are sent whenever the key exchange is authenticated by one.
+    doubted = any(f.doubt for f in findings if isinstance(f, VersionTried))
+    if accepted and not doubted and all("_anon_" in name for name in accepted):
+        return ()
+    gaps = [f.gap for f in findings if isinstance(f, NoCertificate)]
+    # Several handshakes were made, and ended in any order: what is wrong with certificates says most.
+    return min(
+        gaps, key=lambda gap: (gap.reason is not Reason.MALFORMED, gap.reason, gap.detail), default=rest
     )
 
 

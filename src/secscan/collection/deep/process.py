@@ -26,7 +26,7 @@ from typing import IO, Any
 
 import msgspec
 
-from secscan.collection.sslyze_facts import Ended, Finding, Message, Turn
+from secscan.collection.deep.findings import Ended, Finding, Message, Turn
 from secscan.facts import Gap
 from secscan.model import Reason
 
@@ -51,6 +51,8 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One audit. ``server_name`` as it goes over the wire, or empty; ``patience``: seconds without an answer.
 
+    ``robot_alone``: nothing is asked but ROBOT, of a server that is known to accept RSA key exchange.
+
     ``connections`` it may make before it must ask for its turn; ``concurrency`` of them at once.
     ``lifetime``: seconds after which the kernel ends it, whatever it does.
     """
@@ -63,6 +65,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 5
     connections: int = CONNECTIONS_A_TURN
     lifetime: float = 600.0
+    robot_alone: bool = False
 
 
 class AuditUnavailable(Exception):  # noqa: N818 - an answer, not an error of anybody's
@@ -260,9 +263,9 @@ def main() -> None:
     # A child that outlived this process by a moment would hold standard input open.
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    from secscan.collection import sslyze_audit  # Takes half a second; only this process pays for it.
+    from secscan.collection.deep import audit  # Takes half a second; only this process pays for it.
 
-    sslyze_audit.warm_up()
+    audit.warm_up()
     # What lives until now is shared with every child; the collector would touch, and so copy, all of it.
     gc.collect()
     gc.freeze()
@@ -277,7 +280,7 @@ def main() -> None:
                 _run(
                     msgspec.json.decode(request, type=AuditRequest),
                     socket.socket(fileno=handles[0]),
-                    sslyze_audit.audit,
+                    audit.audit,
                     nursery,
                 )
             finally:

@@ -1,35 +1,20 @@
 """What an audit says, and the facts that are made of it."""
 
-from datetime import UTC, datetime
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secscan.collection.sslyze_facts import (
+from secscan.collection.deep.findings import (
     AcceptedSuite,
-    ChainReceived,
+    CertificateReceived,
     Measured,
-    NoChain,
+    NoCertificate,
     VersionTried,
-    chain_facts,
-    slot_of,
-    tls_facts,
+    audit_facts,
 )
-from secscan.facts import (
-    Absent,
-    Chain,
-    ChainFacts,
-    CipherSuite,
-    Gap,
-    TlsFacts,
-    TlsVersion,
-    VersionOffer,
-    encode,
-)
+from secscan.facts import CipherSuite, Gap, TlsAuditFacts, TlsVersion, VersionAudit, encode
 from secscan.model import Reason
-from tests.lab.authority import Authority
 
 NOT_COLLECTED = Gap()
 LATE = Gap(Reason.TIMED_OUT, "the deadline")
@@ -38,18 +23,13 @@ AES = AcceptedSuite(name="TLS_RSA_WITH_AES_128_CBC_SHA", key_size=128)
 RC4 = AcceptedSuite(name="TLS_RSA_WITH_RC4_128_SHA", key_size=128)
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority(datetime(2026, 1, 1, tzinfo=UTC))
-
-
 def tried(version: TlsVersion = TlsVersion.TLS1_2, **values: object) -> VersionTried:
     return msgspec.convert({"type": "version", "version": version, **values}, VersionTried)
 
 
-def facts(*findings: object, rest: Gap = NOT_COLLECTED) -> TlsFacts:
-    made = tls_facts(findings, rest=rest)  # type: ignore[arg-type]
-    assert isinstance(made, TlsFacts), made
+def facts(*findings: object, rest: Gap = NOT_COLLECTED) -> TlsAuditFacts:
+    made = audit_facts(findings, rest=rest)  # type: ignore[arg-type]
+    assert isinstance(made, TlsAuditFacts), made
     return made
 
 
@@ -81,7 +61,7 @@ def test_one_version(finding: dict[str, object], expected: tuple[object, object]
     made = facts(
         tried(TlsVersion.TLS1_3, accepted=(AES,)), VersionTried(version=TlsVersion.TLS1_0, **finding)
     )  # type: ignore[arg-type]
-    offer = made.offer(TlsVersion.TLS1_0)
+    offer = made.audit(TlsVersion.TLS1_0)
     assert (offer.offered, offer.suites) == expected
 
 
@@ -92,7 +72,7 @@ def test_all_versions_are_there_oldest_first() -> None:
 
 def test_a_version_nobody_came_to_ask_about_has_the_reason_of_the_rest() -> None:
     made = facts(tried(accepted=(AES,)), rest=LATE)
-    assert made.offer(TlsVersion.TLS1_0) == VersionOffer(version=TlsVersion.TLS1_0, offered=LATE, suites=LATE)
+    assert made.audit(TlsVersion.TLS1_0) == VersionAudit(version=TlsVersion.TLS1_0, offered=LATE, suites=LATE)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +86,11 @@ def test_a_version_nobody_came_to_ask_about_has_the_reason_of_the_rest() -> None
     ],
 )
 def test_nothing_accepted_is_nothing_seen(findings: list[VersionTried], rest: Gap, expected: Gap) -> None:
-    assert tls_facts(findings, rest=rest) == expected
+    assert audit_facts(findings, rest=rest) == expected
 
 
 def test_a_server_that_refuses_everything_is_not_said_to_offer_nothing() -> None:
-    made = tls_facts([tried(version, refused=True) for version in TlsVersion], rest=NOT_COLLECTED)
+    made = audit_facts([tried(version, refused=True) for version in TlsVersion], rest=NOT_COLLECTED)
     assert isinstance(made, Gap)
     assert made.reason is Reason.REFUSED
 
@@ -131,14 +111,14 @@ def test_groups_are_sorted() -> None:
     assert made.groups == ("secp256r1", "x25519", "x448")
 
 
-@pytest.mark.parametrize("field", ["versions", "starttls", "dh_bits", "no_such_field"])
+@pytest.mark.parametrize("field", ["versions", "dh_bits", "certificates", "no_such_field"])
 def test_an_audit_can_fill_only_what_is_its_own(field: str) -> None:
     assert facts(tried(accepted=(AES,)), Measured(field=field, value="x")) == facts(tried(accepted=(AES,)))
 
 
 def test_a_value_of_the_wrong_type_is_not_believed() -> None:
     with pytest.raises(msgspec.ValidationError):
-        tls_facts([tried(accepted=(AES,)), Measured(field="heartbleed", value="no")], rest=NOT_COLLECTED)
+        audit_facts([tried(accepted=(AES,)), Measured(field="heartbleed", value="no")], rest=NOT_COLLECTED)
 
 
 def _dhe(bits: int) -> AcceptedSuite:
@@ -183,76 +163,48 @@ def test_dh_bits_may_be_unknown(findings: list[VersionTried]) -> None:
 # --- Certificates -----------------------------------------------------------------------------------------
 
 
-def test_certificates_stay_in_the_order_they_came(authority: Authority) -> None:
-    sent = authority.misordered("a.example").certificates
-    made = chain_facts([ChainReceived(certificates=sent)], rest=NOT_COLLECTED)
-    assert made == ChainFacts(chains=(Chain(slot="ECDSA", certificates=sent, ocsp=None),))
+def received(*certificates: str) -> list[CertificateReceived]:
+    return [CertificateReceived(certificate=certificate) for certificate in certificates]
 
 
-def test_the_same_chain_from_several_handshakes_is_one_with_the_staple_that_any_brought(
-    authority: Authority,
-) -> None:
-    sent = authority.good("a.example").certificates
-    received = [ChainReceived(certificates=sent, ocsp=ocsp) for ocsp in (None, b"staple", None)]
-    made = chain_facts(received, rest=NOT_COLLECTED)
-    assert made == ChainFacts(chains=(Chain(slot="ECDSA", certificates=sent, ocsp=b"staple"),))
+def test_certificates_are_sorted_and_named_once() -> None:
+    assert facts(tried(accepted=(AES,)), *received("b", "a", "b")).certificates == ("a", "b")
 
 
-def test_chains_are_sorted_by_slot(authority: Authority) -> None:
-    rsa, ecdsa = (authority.good("a.example", key=key).certificates for key in ("rsa-2048", "ecdsa-256"))
-    for order in ((rsa, ecdsa), (ecdsa, rsa)):
-        made = chain_facts([ChainReceived(certificates=sent) for sent in order], rest=NOT_COLLECTED)
-        assert isinstance(made, ChainFacts)
-        assert [chain.slot for chain in made.chains] == ["ECDSA", "RSA"]
-
-
-@pytest.mark.parametrize(
-    ("key", "slot"), [("rsa-1024", "RSA"), ("ecdsa-384", "ECDSA"), ("ed25519", "Ed25519")]
-)
-def test_slots_are_named_by_key(authority: Authority, key: str, slot: str) -> None:
-    assert slot_of(authority.good("a.example", key=key).certificates[0]) == slot  # type: ignore[arg-type]
-
-
-def test_a_certificate_that_cant_be_read_is_kept_in_the_slot_that_was_asked_for() -> None:
-    made = chain_facts([ChainReceived(certificates=(b"junk",), slot="RSA")], rest=NOT_COLLECTED)
-    assert made == ChainFacts(chains=(Chain(slot="RSA", certificates=(b"junk",), ocsp=None),))
+ANONYMOUS = AcceptedSuite(name="TLS_ECDH_anon_WITH_AES_128_CBC_SHA", key_size=128)
 
 
 def test_a_server_with_anonymous_suites_only_has_no_certificate() -> None:
-    anonymous = AcceptedSuite(name="TLS_ECDH_anon_WITH_AES_128_CBC_SHA", key_size=128)
-    assert isinstance(chain_facts([tried(accepted=(anonymous,))], rest=NOT_COLLECTED), Absent)
+    assert facts(tried(accepted=(ANONYMOUS,))).certificates == ()
 
 
 @pytest.mark.parametrize(
     ("findings", "expected"),
     [
-        pytest.param([tried(accepted=(AES,)), NoChain(gap=LATE)], LATE, id="tried in vain"),
+        pytest.param([tried(accepted=(AES,)), NoCertificate(gap=LATE)], LATE, id="tried in vain"),
         pytest.param([tried(accepted=(AES,))], CLOSED, id="not tried"),
         pytest.param(
+            [tried(accepted=(ANONYMOUS,), doubt=LATE)], CLOSED, id="there may be suites with certificates"
+        ),
+        pytest.param(
             [
-                tried(
-                    accepted=(AcceptedSuite(name="TLS_DH_anon_WITH_AES_128_CBC_SHA", key_size=128),),
-                    doubt=LATE,
-                )
+                tried(accepted=(AES,)),
+                NoCertificate(gap=LATE),
+                NoCertificate(gap=Gap(Reason.MALFORMED, "not DER")),
             ],
-            CLOSED,
-            id="there may be suites with certificates",
+            Gap(Reason.MALFORMED, "not DER"),
+            id="what is wrong with them says most",
         ),
     ],
 )
-def test_no_certificates(findings: list[VersionTried | NoChain], expected: Gap) -> None:
-    assert chain_facts(findings, rest=CLOSED) == expected
+def test_no_certificates(findings: list[VersionTried | NoCertificate], expected: Gap) -> None:
+    assert facts(*findings, rest=CLOSED).certificates == expected
 
 
-@given(st.binary(max_size=64), st.integers(min_value=0, max_value=600), st.integers(0, 255))
-def test_no_bytes_of_a_certificate_raise(junk: bytes, place: int, value: int) -> None:
-    assert slot_of(junk) == "unknown"
-    certificate = bytearray(CERTIFICATE)
-    certificate[place % len(certificate)] = value
-    slot_of(bytes(certificate))
-
-
-CERTIFICATE = Authority(datetime(2026, 1, 1, tzinfo=UTC)).good("a.example").certificates[0]
+def test_an_answer_without_any_version_is_an_answer() -> None:
+    made = facts(Measured(field="robot", value="weak"), rest=LATE)
+    assert made.robot == "weak"
+    assert made.audit(TlsVersion.TLS1_2) == VersionAudit(version=TlsVersion.TLS1_2, offered=LATE, suites=LATE)
 
 
 @given(

@@ -34,7 +34,7 @@ from sslyze.server_connectivity import (
 )
 from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
 
-from secscan.collection.sslyze_process import AuditRequest
+from secscan.collection.deep.process import AuditRequest
 
 #: Closing the connection is not taken for a refusal until it was done so often, each time with an ordinary
 #: handshake succeeding beside it: a lossy path or a loaded server closes connections too.

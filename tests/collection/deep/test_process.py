@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secscan.collection.sslyze_facts import Ended, Measured, Turn
-from secscan.collection.sslyze_process import (
+from secscan.collection.deep.findings import Ended, Measured, Turn
+from secscan.collection.deep.process import (
     CONNECTIONS_A_TURN,
     MOST_BYTES,
     Audit,
