@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed
-from secscan.checks._cipher_suites import Trait, traits
-from secscan.facts import Gap, TlsFacts, TlsVersion, known
+from secscan.facts import EVERY_GROUP, Gap, SuiteClass, TlsFacts, TlsVersion, VersionOffer, known
+from secscan.facts.suites import Trait, in_class, traits
 from secscan.model import Observation, Reason, Severity
 
 #: Versions before TLS 1.3, which did away with renegotiation, compression and all old suites.
@@ -154,11 +154,12 @@ def null(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     COMPLEMENTOFALL. On Windows leave NULL disabled under SCHANNEL\\Ciphers.
     """
     accepted = _accepted(seen.facts, TlsVersion)
-    found = accepted.having(Trait.NULL)
+    found = accepted.having(SuiteClass.NULL)
     if found:
         yield failed("Suites without encryption are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted is without encryption.", count=accepted.count())
+        accepted.settle(SuiteClass.NULL)
+        yield passed("None of the suites accepted is without encryption.")
 
 
 @check("tls.anonymous", severity=Severity.CRITICAL)
@@ -173,11 +174,12 @@ def anonymous(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     smtpd_tls_exclude_ciphers = aNULL) authenticated suites serve as well.
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.ANONYMOUS)
+    found = accepted.having(SuiteClass.ANONYMOUS)
     if found:
         yield failed("Suites without authentication are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted is anonymous.", count=accepted.count())
+        accepted.settle(SuiteClass.ANONYMOUS)
+        yield passed("None of the suites accepted is anonymous.")
 
 
 @check("tls.export", severity=Severity.CRITICAL)
@@ -191,11 +193,12 @@ def export(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Exclude them (OpenSSL notation: !EXPORT) and update the TLS library: OpenSSL has none since 1.1.0.
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.EXPORT)
+    found = accepted.having(SuiteClass.EXPORT)
     if found:
         yield failed("Suites weakened for export are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted is for export.", count=accepted.count())
+        accepted.settle(SuiteClass.EXPORT)
+        yield passed("None of the suites accepted is for export.")
 
 
 @check("tls.rc4", severity=Severity.HIGH)
@@ -209,11 +212,12 @@ def rc4(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     and 40/128).
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.RC4)
+    found = accepted.having(SuiteClass.RC4)
     if found:
         yield failed("Suites with RC4 are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted uses RC4.", count=accepted.count())
+        accepted.settle(SuiteClass.RC4)
+        yield passed("None of the suites accepted uses RC4.")
 
 
 @check("tls.des", severity=Severity.HIGH)
@@ -226,11 +230,12 @@ def des(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Exclude them (OpenSSL notation: !DES:!LOW; Windows: set Enabled to 0 under SCHANNEL\\Ciphers\\DES 56/56).
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.SHORT_KEY, without=Trait.EXPORT | Trait.RC4)
+    found = accepted.having(SuiteClass.SHORT_KEY)
     if found:
         yield failed("Suites with keys below 112 bits are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted has a short key.", count=accepted.count())
+        accepted.settle(SuiteClass.SHORT_KEY)
+        yield passed("None of the suites accepted has a short key.")
 
 
 @check("tls.block-64", severity=Severity.MEDIUM)
@@ -244,11 +249,12 @@ def block_64(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     DES 168).
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.BLOCK64, without=Trait.SHORT_KEY | Trait.EXPORT)
+    found = accepted.having(SuiteClass.BLOCK64)
     if found:
         yield failed("Suites with blocks of 64 bits are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted has blocks of 64 bits.", count=accepted.count())
+        accepted.settle(SuiteClass.BLOCK64)
+        yield passed("None of the suites accepted has blocks of 64 bits.")
 
 
 @check("tls.cbc", severity=Severity.LOW)
@@ -263,11 +269,12 @@ def cbc(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     know none of these are older than 2014 (Windows 8.0, Android 4).
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.CBC)
+    found = accepted.having(SuiteClass.CBC)
     if found:
         yield failed("Suites in CBC mode are accepted: {suites}.", suites=found)
     else:
-        yield passed("None of the {count} suites accepted is in CBC mode.", count=accepted.count())
+        accepted.settle(SuiteClass.CBC)
+        yield passed("None of the suites accepted is in CBC mode.")
 
 
 @check("tls.static-key-exchange", severity=Severity.LOW)
@@ -282,11 +289,12 @@ def static_key_exchange(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Disable-TlsCipherSuite).
     """
     accepted = _accepted(seen.facts, BEFORE_1_3)
-    found = accepted.having(Trait.NONE, without=Trait.FORWARD_SECRECY)
+    found = accepted.having(SuiteClass.STATIC)
     if found:
         yield failed("Suites without forward secrecy are accepted: {suites}.", suites=found)
     else:
-        yield passed("All of the {count} suites accepted have forward secrecy.", count=accepted.count())
+        accepted.settle(SuiteClass.STATIC)
+        yield passed("All suites accepted have forward secrecy.")
 
 
 # --- Cipher suites that should be there -------------------------------------------------------------------
@@ -303,13 +311,12 @@ def aead(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Enable-TlsCipherSuite TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384).
     """
     accepted = _accepted(seen.facts, TlsVersion)
-    found = accepted.having(Trait.AEAD, without=Trait.ANONYMOUS)
+    found = accepted.having(SuiteClass.AEAD)
     if found:
         yield passed("Suites with authenticated encryption are accepted: {suites}.", suites=found)
     else:
-        yield failed(
-            "None of the {count} suites accepted has authenticated encryption.", count=accepted.count()
-        )
+        accepted.settle(SuiteClass.AEAD)
+        yield failed("None of the suites accepted has authenticated encryption.")
 
 
 @check("tls.forward-secrecy", severity=Severity.MEDIUM)
@@ -323,11 +330,12 @@ def forward_secrecy(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     ssl_ecdh_curve X25519:prime256v1).
     """
     accepted = _accepted(seen.facts, TlsVersion)
-    found = accepted.having(Trait.FORWARD_SECRECY, without=Trait.ANONYMOUS | Trait.NULL | Trait.EXPORT)
+    found = accepted.having(SuiteClass.FORWARD_SECRECY)
     if found:
         yield passed("Suites with forward secrecy are accepted: {suites}.", suites=found)
     else:
-        yield failed("None of the {count} suites accepted has forward secrecy.", count=accepted.count())
+        accepted.settle(SuiteClass.FORWARD_SECRECY)
+        yield failed("None of the suites accepted has forward secrecy.")
 
 
 # --- Key exchange ---------------------------------------------------------------------------------------
@@ -372,12 +380,17 @@ def groups(seen: Observation[TlsFacts], limits: GroupLimits) -> Iterator[Verdict
     """
     accepted = known(seen.facts.groups)
     weak = [name for name in accepted if _is_weak(name, limits.bits)]
-    if not accepted:
+    if not weak and seen.facts.groups_below < limits.bits:
+        asked = f"only curves below {seen.facts.groups_below} bits were all asked about"
+        known(Gap(Reason.NOT_COLLECTED, asked))
+    if not accepted and seen.facts.groups_below == EVERY_GROUP:
         yield not_applicable("No elliptic curve is accepted for key exchange.")
     elif weak:
         yield failed(
             "Curves below {least} bits are accepted: {groups}.", least=limits.bits, groups=_listed(weak)
         )
+    elif not accepted:
+        yield passed("No curve below {least} bits is accepted.", least=limits.bits)
     else:
         yield passed("The groups accepted are {groups}.", groups=_listed(accepted))
 
@@ -436,6 +449,11 @@ def robot(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Switch off RSA key transport (OpenSSL notation: !kRSA; Windows: Disable-TlsCipherSuite for every TLS_RSA_WITH_)
     and install the vendor's update; on load balancers both F5 and Citrix had advisories of their own.
     """
+    accepted = _accepted(seen.facts, (*BEFORE_1_3[1:],))
+    if isinstance(seen.facts.robot, Gap) and not accepted.having(SuiteClass.RSA_TRANSPORT):
+        accepted.settle(SuiteClass.RSA_TRANSPORT)
+        yield not_applicable("No suite with RSA key transport is accepted.")
+        return
     match known(seen.facts.robot):
         case "none":
             yield passed("Its answers do not tell right padding from wrong.")
@@ -576,46 +594,39 @@ def early_data(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """The names of all suites known to be accepted, and what is missing for the list to be complete."""
+    """The names of all suites seen to be accepted, and the versions whose lists must be good for a claim."""
 
     names: tuple[str, ...]
-    missing: Gap | None
+    matter: tuple[VersionOffer, ...]
+    anything: bool
 
-    def having(self, wanted: Trait, *, without: Trait = Trait.NONE) -> str:
-        """The suites that have all the traits ``wanted`` and none of those in ``without``; empty if there are none."""
-        return _listed(
-            name
-            for name in self.names
-            if wanted in traits(name) and not traits(name) & (without | Trait.UNKNOWN)
-        )
+    def having(self, kind: SuiteClass) -> str:
+        """The suites of a class; empty where none was seen to be accepted."""
+        return _listed(name for name in self.names if in_class(name, kind))
 
-    def count(self) -> int:
-        """How many there are. Raises NotSeen where there may be more, or one whose name tells nothing."""
-        if self.missing is not None:
-            known(self.missing)
+    def settle(self, kind: SuiteClass) -> None:
+        """Raises NotSeen where a suite of the class may be accepted that was not seen, or one was that tells nothing."""
+        for offer in self.matter:
+            if known(offer.offered):
+                known(offer.suites)
+                if not offer.settles(kind):
+                    known(offer.unsettled)
+        if not self.anything:
+            known(_NOTHING_OFFERED)
         for name in self.names:
             if Trait.UNKNOWN in traits(name):
                 known(Gap(Reason.UNPARSED, f"a suite that we don't know is accepted: {name[:100]}"))
-        return len(self.names)
 
 
 def _accepted(facts: TlsFacts, matters: Iterable[TlsVersion]) -> _Accepted:
     """The suites of every version; only under the versions that matter must none be missing."""
-    names: set[str] = set()
-    missing: Gap | None = None
-    anything = False
-    for offer in facts.versions:
-        unread = next((r for r in (offer.offered, offer.suites) if isinstance(r, Gap)), None)
-        anything |= offer.offered is True
-        if offer.offered is False:
-            continue
-        if not isinstance(offer.suites, Gap):
-            names |= {suite.name for suite in offer.suites}
-        if unread is not None and missing is None and offer.version in matters:
-            missing = unread
-    if not anything and missing is None:
-        missing = _NOTHING_OFFERED
-    return _Accepted(tuple(sorted(names)), missing)
+    offers = [offer for offer in facts.versions if offer.offered is not False]
+    names = {suite.name for o in offers if not isinstance(o.suites, Gap) for suite in o.suites}
+    return _Accepted(
+        tuple(sorted(names)),
+        tuple(facts.offer(version) for version in matters),
+        any(offer.offered is True for offer in offers),
+    )
 
 
 _NOTHING_OFFERED = Gap(Reason.CONTRADICTORY, "it speaks TLS, but no version was seen to be accepted")

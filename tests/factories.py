@@ -15,7 +15,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from secscan.check import TrustAnchors
-from secscan.facts import Chain, ChainFacts, CipherSuite, Facts, Gap, TlsFacts, TlsVersion, VersionOffer
+from secscan.facts import (
+    Chain,
+    ChainFacts,
+    CipherSuite,
+    Depth,
+    Facts,
+    Gap,
+    TlsFacts,
+    TlsVersion,
+    VersionOffer,
+)
 from secscan.model import Endpoint, Host, Observation, Reason, Service
 
 #: The instant at which everything is seen and judged.
@@ -74,6 +84,17 @@ def tls_facts(
         "ccs_injection": False,
         "robot": "none",
         "early_data": False,
+        "dh_primes": (),
+        "post_quantum": ("X25519MLKEM768",),
+        "weak_signatures": (),
+        "signatures": ("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256"),
+        "encrypt_then_mac": True,
+        "heartbeat": False,
+        "tickets": True,
+        "alpn": ("h2",),
+        "downgrade_mark": True,
+        "depth": Depth.FULL,
+        "oddities": (),
     }
     return TlsFacts(versions=tuple(_offer(v, every[v]) for v in TlsVersion), **{**sound, **changes})
 

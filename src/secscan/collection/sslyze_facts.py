@@ -71,7 +71,7 @@ Finding: TypeAlias = VersionTried | Measured | ChainReceived | NoChain
 Message: TypeAlias = Finding | Turn | Ended
 
 #: The fields of TlsFacts that a Measured may fill.
-MEASURABLE = frozenset(TlsFacts.__struct_fields__) - {"starttls", "versions", "dh_bits"}
+MEASURABLE = frozenset(TlsFacts.__struct_fields__) - {"starttls", "versions", "dh_bits", "groups_below"}
 
 # --- What it means ----------------------------------------------------------------------------------------
 

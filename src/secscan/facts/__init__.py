@@ -13,7 +13,7 @@ from secscan.facts.backups import (
     Retention,
     Unread,
 )
-from secscan.facts.chain import Chain, ChainFacts
+from secscan.facts.chain import Chain, ChainFacts, WithoutName
 from secscan.facts.kind import (
     Absent,
     FactKindError,
@@ -29,11 +29,22 @@ from secscan.facts.kind import (
 from secscan.facts.operation import CronEntry, Mount, MountFacts, ScheduleFacts, Socket, SocketFacts, Timer
 from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Repository, UpdateFacts
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
+from secscan.facts.suites import SuiteClass
 from secscan.facts.system import Kernel, Release, SystemFacts
-from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
+from secscan.facts.tls import (
+    EVERY_GROUP,
+    CipherSuite,
+    Depth,
+    DhPrime,
+    Oddity,
+    TlsFacts,
+    TlsVersion,
+    VersionOffer,
+)
 
 __all__ = [
     "BUILT_IN",
+    "EVERY_GROUP",
     "INSIDE",
     "Absent",
     "AccessFacts",
@@ -47,6 +58,8 @@ __all__ = [
     "ChainFacts",
     "CipherSuite",
     "CronEntry",
+    "Depth",
+    "DhPrime",
     "FactKindError",
     "Facts",
     "Gap",
@@ -55,6 +68,7 @@ __all__ = [
     "Mount",
     "MountFacts",
     "NotSeen",
+    "Oddity",
     "Package",
     "PackageFacts",
     "PendingUpdate",
@@ -71,6 +85,7 @@ __all__ = [
     "ServiceIdentity",
     "Socket",
     "SocketFacts",
+    "SuiteClass",
     "SystemFacts",
     "Timer",
     "TlsFacts",
@@ -78,6 +93,7 @@ __all__ = [
     "Unread",
     "UpdateFacts",
     "VersionOffer",
+    "WithoutName",
     "decode",
     "digest",
     "encode",

@@ -1,4 +1,4 @@
-"""What a cipher suite is made of, read from its IANA name."""
+"""What a cipher suite is made of, read from its IANA name, and the classes that suites are judged by."""
 
 import enum
 import re
@@ -28,6 +28,61 @@ class Trait(enum.Flag):
     AEAD = enum.auto()
     #: The session key can't be found again from the server's long-lived key.
     FORWARD_SECRECY = enum.auto()
+    #: The client sends the secret encrypted to the server's RSA key (RFC 5246, section 7.4.7.1).
+    RSA_TRANSPORT = enum.auto()
+
+
+class SuiteClass(enum.StrEnum):
+    """Classes of suites that a list may be complete for while it lacks suites of others."""
+
+    #: The list lacks no suite at all.
+    EVERY = "every"
+    NULL = "null"
+    ANONYMOUS = "anonymous"
+    EXPORT = "export"
+    RC4 = "rc4"
+    #: Keys below 112 bits, but for those of EXPORT and RC4.
+    SHORT_KEY = "short-key"
+    #: Blocks of 64 bits, but for those of SHORT_KEY and EXPORT.
+    BLOCK64 = "block-64"
+    CBC = "cbc"
+    #: No forward secrecy.
+    STATIC = "static"
+    RSA_TRANSPORT = "rsa-transport"
+    #: Authenticated encryption by an authenticated server.
+    AEAD = "aead"
+    #: Forward secrecy that is worth something: authenticated, encrypted, not for export.
+    FORWARD_SECRECY = "forward-secrecy"
+
+
+def in_class(name: str, kind: SuiteClass) -> bool:
+    """Whether a suite belongs to a class; one whose name tells nothing belongs to none but EVERY."""
+    found = traits(name)
+    if kind is SuiteClass.EVERY:
+        return True
+    wanted, without = _CLASSES[kind]
+    return wanted in found and not found & (without | Trait.UNKNOWN) and not name.endswith("_SCSV")
+
+
+@lru_cache(maxsize=1024)
+def classes_of(name: str) -> frozenset[SuiteClass]:
+    """The classes that the suite of this IANA name belongs to, leaving out EVERY."""
+    return frozenset(kind for kind in _CLASSES if in_class(name, kind))
+
+
+_CLASSES: dict[SuiteClass, tuple[Trait, Trait]] = {
+    SuiteClass.NULL: (Trait.NULL, Trait.NONE),
+    SuiteClass.ANONYMOUS: (Trait.ANONYMOUS, Trait.NONE),
+    SuiteClass.EXPORT: (Trait.EXPORT, Trait.NONE),
+    SuiteClass.RC4: (Trait.RC4, Trait.NONE),
+    SuiteClass.SHORT_KEY: (Trait.SHORT_KEY, Trait.EXPORT | Trait.RC4),
+    SuiteClass.BLOCK64: (Trait.BLOCK64, Trait.SHORT_KEY | Trait.EXPORT),
+    SuiteClass.CBC: (Trait.CBC, Trait.NONE),
+    SuiteClass.STATIC: (Trait.NONE, Trait.FORWARD_SECRECY),
+    SuiteClass.RSA_TRANSPORT: (Trait.RSA_TRANSPORT, Trait.NONE),
+    SuiteClass.AEAD: (Trait.AEAD, Trait.ANONYMOUS),
+    SuiteClass.FORWARD_SECRECY: (Trait.FORWARD_SECRECY, Trait.ANONYMOUS | Trait.NULL | Trait.EXPORT),
+}
 
 
 @lru_cache(maxsize=1024)
@@ -73,6 +128,8 @@ def _traits_of_exchange(exchange: str) -> Trait:
         found |= Trait.EXPORT
     if _EPHEMERAL.match(exchange):
         found |= Trait.FORWARD_SECRECY
+    if re.match(r"RSA(_EXPORT|_EXPORT1024|_FIPS|_PSK)?$", exchange):
+        found |= Trait.RSA_TRANSPORT
     return found
 
 
