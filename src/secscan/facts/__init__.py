@@ -29,6 +29,7 @@ from secscan.facts.kind import (
 from secscan.facts.operation import CronEntry, Mount, MountFacts, ScheduleFacts, Socket, SocketFacts, Timer
 from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Repository, UpdateFacts
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
+from secscan.facts.ssh import GroupOffer, ShownKey, SshAlgorithms, SshFacts
 from secscan.facts.system import Kernel, Release, SystemFacts
 from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
 
@@ -51,6 +52,7 @@ __all__ = [
     "FactKindError",
     "Facts",
     "Gap",
+    "GroupOffer",
     "HostKey",
     "Kernel",
     "Mount",
@@ -70,8 +72,11 @@ __all__ = [
     "Retention",
     "ScheduleFacts",
     "ServiceIdentity",
+    "ShownKey",
     "Socket",
     "SocketFacts",
+    "SshAlgorithms",
+    "SshFacts",
     "SystemFacts",
     "Timer",
     "TlsFacts",
@@ -94,6 +99,7 @@ BUILT_IN: dict[str, type[Facts]] = {
         PortFacts,
         TlsFacts,
         ChainFacts,
+        SshFacts,
         SystemFacts,
         PackageFacts,
         UpdateFacts,
@@ -120,4 +126,4 @@ INSIDE: tuple[str, ...] = tuple(
 )
 
 #: The kinds that second looks at endpoints see (``secscan.engine.second_look``).
-SECOND: tuple[str, ...] = ()
+SECOND: tuple[str, ...] = (SshFacts.kind,)
