@@ -23,6 +23,7 @@ from secscan.facts import (
 from secscan.model import (
     AddressTarget,
     Agency,
+    Earlier,
     Endpoint,
     Evidence,
     ExpectedService,
@@ -48,6 +49,19 @@ WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.UNKNOWN, Outcome.PASS, Outco
 
 #: The kinds whose absence means that a service speaks no TLS.
 _OF_TLS = frozenset({TlsFacts.kind, ChainFacts.kind})
+
+
+#: What to say of a service that had it once and has it no more, where nobody declared that this is meant.
+_DROPPED = {
+    TlsFacts.kind: Text(
+        "TLS was spoken here on {date} and is not any more; heard: {heard}. Switch it on again, or declare the service "
+        'with tls = "none" if that is meant.'
+    ),
+    ChainFacts.kind: Text(
+        "A certificate was shown here on {date}, and none is any more; heard: {heard}. Bring it back, or declare the "
+        'service with tls = "none" if that is meant.'
+    ),
+}
 
 
 def judge_host(
@@ -254,6 +268,10 @@ def _judge_target(
     lacking = _lacking_reference(rule.check, case)
     if lacking is not None:
         return [_Said(lacking, address, min(observed, default=None))]
+    given |= {
+        parameter: Earlier(case.evidence.earlier.get((target, kind.kind), ()))
+        for parameter, kind in rule.check.compares.items()
+    }
     given |= _asked(rule, case, service)
     verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
     return [_Said(verdict, address, min(observed, default=None)) for verdict in verdicts]
@@ -317,6 +335,11 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
                 Outcome.FAIL,
                 Text("TLS is required on this service and is not offered; heard: {heard}", heard),
             )
+        if service is not None and service.tls is TlsPolicy.UNSTATED:
+            before = case.evidence.earlier.get((record.target, record.kind), ())
+            if record.kind in _DROPPED and before:
+                date = before[0].observed_at.date().isoformat()
+                return Verdict(Outcome.FAIL, replace(_DROPPED[record.kind], values={"date": date, **heard}))
         if service is None:
             return Verdict(Outcome.NOT_APPLICABLE, Text("The host has nothing of the kind: {heard}", heard))
         return Verdict(Outcome.NOT_APPLICABLE, Text("The service speaks no TLS; heard: {heard}", heard))

@@ -50,6 +50,7 @@ class PortFacts(Facts, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "ports"
     level: ClassVar[Level] = Level.ADDRESS
+    recalled: ClassVar[bool] = True
 
     #: ``nmap-syn``, ``nmap-connect`` or ``connect`` (our own, when nmap is missing).
     method: str
