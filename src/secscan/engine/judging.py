@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from secscan.baseline import Baseline
-from secscan.engine.holding import held_backups
+from secscan.engine.gathering import GATHERERS, gather
 from secscan.evaluation import judge_host
 from secscan.history.waivers import Waiving
 from secscan.model import (
@@ -18,7 +18,6 @@ from secscan.model import (
     Outcome,
     Stamp,
 )
-from secscan.reference import HeldBackups
 from secscan.scoring import score_agency, score_group, score_host
 
 #: The id of the group of all agencies.
@@ -35,17 +34,18 @@ def judge_fleet(
 ) -> Judgement:
     """Judges every host of the inventory as of ``stamp.at``.
 
-    What hosts keep of one another's backups is gathered from ``evidence`` where ``references`` have no HeldBackups;
-    that holds all of it in memory.
+    What is gathered from the whole fleet, and ``references`` have not, is gathered from ``evidence``; that holds all
+    of it in memory.
 
     A score is a function of the inventory and the newest evidence, not of one run: a host without any evidence
     counts too, as wholly unknown.
     """
     day = stamp.at.date()
     owner = {m.host: m.agency for m in inventory.memberships if m.covers(day)}
-    if HeldBackups not in references:
+    missing = [gatherer for gatherer in GATHERERS if gatherer.makes not in references]
+    if missing:
         evidence = list(evidence)
-        references = {**references, HeldBackups: held_backups(inventory, evidence, day)}
+        references = {**references, **gather(inventory, evidence, day, missing)}
     findings: dict[str, tuple[Finding, ...]] = {}
     scores: dict[str, HostScore] = {}
     for host_id, seen in _of_every_host(owner, evidence):

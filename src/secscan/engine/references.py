@@ -9,13 +9,12 @@ from typing import Any
 import certifi
 
 from secscan.check import TrustAnchors
-from secscan.engine import holding
-from secscan.engine.holding import held_backups
+from secscan.engine.gathering import GATHERERS, gather, kinds_of
 from secscan.facts import Release, SystemFacts
 from secscan.feeds.references import load_references
 from secscan.feeds.support import built_in
 from secscan.model import Evidence, HostTarget, Inventory
-from secscan.reference import EndOfLife, HeldBackups
+from secscan.reference import EndOfLife
 from secscan.store import Store
 
 
@@ -48,15 +47,15 @@ def stored_references(
 ) -> Mapping[type, Any]:
     """Everything a check may ask for, to judge what was seen by ``at``.
 
-    That is what the world said as it was ``known`` then, and what hosts kept of one another's backups.
+    That is what the world said as it was ``known`` then, and what is gathered from the whole fleet.
     Raises FeedError.
     """
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
     # Two passes over little: one host at a time is held in memory when all of its evidence is read.
     systems = store.evidence(at, owned, kinds=[SystemFacts.kind])
     releases = releases_in(seen for _host, seen in systems)
-    held = held_backups(inventory, store.evidence(at, owned, kinds=holding.KINDS), at.date())
-    return {**references(anchors, feeds=feeds, releases=releases, at=known), HeldBackups: held}
+    gathered = gather(inventory, store.evidence(at, owned, kinds=kinds_of(GATHERERS)), at.date())
+    return {**references(anchors, feeds=feeds, releases=releases, at=known), **gathered}
 
 
 def releases_in(evidence: Iterable[Evidence]) -> frozenset[Release]:
