@@ -83,6 +83,7 @@ def collectors(
     """The collectors for a shard. ``tls`` serves all shards: it keeps sslyze imported in a process of its own."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
+    from secscan.engine.ssh_look import ssh_look
 
     ports = PortSettings(
         default_ports=port_list(settings.ports, [h for h in shard.hosts if not h.ports], shard, settings),
@@ -101,6 +102,7 @@ def collectors(
         endpoints=tls,
         inside=_inside(shard, located, login) if login else None,
         located=located,
+        second=(ssh_look(settings.deadline),),
     )
     return _only(settings.only, everyone) if settings.only else everyone
 
@@ -120,6 +122,7 @@ def _only(kinds: Sequence[str], everyone: Collectors) -> Collectors:
         everyone,
         ports=everyone.ports if set(everyone.ports.kinds) & set(kinds) else nobody.ports,
         endpoints=everyone.endpoints if set(everyone.endpoints.kinds) & set(kinds) else nobody.endpoints,
+        second=tuple(look for look in everyone.second if set(look.collector.kinds) & set(kinds)),
     )
 
 

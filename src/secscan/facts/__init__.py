@@ -29,6 +29,7 @@ from secscan.facts.kind import (
 from secscan.facts.operation import CronEntry, Mount, MountFacts, ScheduleFacts, Socket, SocketFacts, Timer
 from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Repository, UpdateFacts
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
+from secscan.facts.ssh import GroupOffer, ShownKey, SshAlgorithms, SshFacts
 from secscan.facts.suites import SuiteClass
 from secscan.facts.system import Kernel, Release, SystemFacts
 from secscan.facts.tls import (
@@ -47,6 +48,7 @@ __all__ = [
     "BUILT_IN",
     "EVERY_GROUP",
     "INSIDE",
+    "SECOND",
     "Absent",
     "AccessFacts",
     "AddressFacts",
@@ -64,6 +66,7 @@ __all__ = [
     "FactKindError",
     "Facts",
     "Gap",
+    "GroupOffer",
     "HostKey",
     "Kernel",
     "Mount",
@@ -84,8 +87,11 @@ __all__ = [
     "Retention",
     "ScheduleFacts",
     "ServiceIdentity",
+    "ShownKey",
     "Socket",
     "SocketFacts",
+    "SshAlgorithms",
+    "SshFacts",
     "SuiteClass",
     "SystemFacts",
     "Timer",
@@ -113,6 +119,7 @@ BUILT_IN: dict[str, type[Facts]] = {
         TlsFacts,
         TlsAuditFacts,
         ChainFacts,
+        SshFacts,
         SystemFacts,
         PackageFacts,
         UpdateFacts,
@@ -137,3 +144,6 @@ INSIDE: tuple[str, ...] = tuple(
         BackupFacts,
     )
 )
+
+#: The kinds that second looks at endpoints see (``secscan.engine.second_look``).
+SECOND: tuple[str, ...] = (SshFacts.kind,)
