@@ -29,6 +29,7 @@ from secscan.facts.kind import (
 from secscan.facts.operation import CronEntry, Mount, MountFacts, ScheduleFacts, Socket, SocketFacts, Timer
 from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Repository, UpdateFacts
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
+from secscan.facts.service import Access, DnsOffer, ServiceFacts, SmbOffer, Spoken, ZoneTransfer
 from secscan.facts.system import Kernel, Release, SystemFacts
 from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
 
@@ -36,6 +37,7 @@ __all__ = [
     "BUILT_IN",
     "INSIDE",
     "Absent",
+    "Access",
     "AccessFacts",
     "AddressFacts",
     "Attempt",
@@ -47,6 +49,7 @@ __all__ = [
     "ChainFacts",
     "CipherSuite",
     "CronEntry",
+    "DnsOffer",
     "FactKindError",
     "Facts",
     "Gap",
@@ -68,9 +71,12 @@ __all__ = [
     "Repository",
     "Retention",
     "ScheduleFacts",
+    "ServiceFacts",
     "ServiceIdentity",
+    "SmbOffer",
     "Socket",
     "SocketFacts",
+    "Spoken",
     "SystemFacts",
     "Timer",
     "TlsFacts",
@@ -78,6 +84,7 @@ __all__ = [
     "Unread",
     "UpdateFacts",
     "VersionOffer",
+    "ZoneTransfer",
     "decode",
     "digest",
     "encode",
@@ -93,6 +100,7 @@ BUILT_IN: dict[str, type[Facts]] = {
         PortFacts,
         TlsFacts,
         ChainFacts,
+        ServiceFacts,
         SystemFacts,
         PackageFacts,
         UpdateFacts,
