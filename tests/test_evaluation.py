@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secscan.check import REFERENCES, Check, Limits, Verdict, check, failed, passed
+from secscan.check import REFERENCES, Check, CheckDefinitionError, Limits, Verdict, check, failed, passed
 from secscan.evaluation import judge_host
 from secscan.facts import (
     Absent,
@@ -27,12 +27,14 @@ from secscan.facts import (
 from secscan.model import (
     AddressTarget,
     Agency,
+    Earlier,
     Endpoint,
     Evidence,
     ExpectedService,
     Finding,
     Host,
     HostTarget,
+    Look,
     Observation,
     Outcome,
     Reason,
@@ -593,3 +595,55 @@ def test_a_check_is_told_what_was_not_seen_where_it_can_do_without(
 
 def test_what_a_check_can_not_do_without_is_still_its_own() -> None:
     assert (copes.copes_without, asks_a_catalogue.copes_without) == ({"seen", "sockets"}, frozenset())
+
+
+# --- What earlier runs saw ------------------------------------------------------------------------------
+
+
+@check("port.compared", severity=Severity.LOW)
+def compares(seen: Observation[PortFacts], before: Earlier[PortFacts]) -> Iterator[Verdict]:
+    """No port is open that was closed before.
+
+    Why: It is a test.
+
+    Fix: Close it.
+    """
+    for look in before.looks:
+        for state in seen.facts.open():
+            if look.facts.status("tcp", state.port) is PortStatus.CLOSED:
+                yield failed("It was closed on {date}.", date=look.observed_at.date().isoformat())
+                return
+    yield passed("{count} looks.", count=len(before.looks))
+
+
+def test_a_check_is_told_what_earlier_runs_saw_of_the_same_target() -> None:
+    opened = ports(p22=OPEN)
+    look = Look(ports().facts, NOW - timedelta(days=7))
+    evidence = Evidence(
+        {(r.target, r.kind): r for r in (at_addresses(A), opened)},
+        earlier={(opened.target, "ports"): (look,), (AddressTarget("h", B), "ports"): (look, look)},
+    )
+    [finding] = judge_host(
+        BARE, evidence, baseline=baseline((compares,)), agency=Agency("a", {}), references={}, at=NOW
+    )
+    assert str(finding.evidence) == "It was closed on 2026-11-15."
+    assert finding.observed_at == NOW
+
+
+def test_without_a_past_a_check_is_told_of_none() -> None:
+    [finding] = judge(at_addresses(A), ports(p22=OPEN), checks=(compares,))
+    assert str(finding.evidence) == "0 looks."
+
+
+def test_a_check_can_compare_only_kinds_of_which_the_past_is_read() -> None:
+    def forgets(seen: Observation[TlsFacts], before: Earlier[TlsFacts]) -> Iterator[Verdict]:
+        """It is.
+
+        Why: It is a test.
+
+        Fix: Nothing.
+        """
+        yield passed("{n}", n=len(before.looks))
+
+    with pytest.raises(CheckDefinitionError, match="nothing earlier is read of TlsFacts"):
+        check("tls.forgets", severity=Severity.LOW)(forgets)

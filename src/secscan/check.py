@@ -5,7 +5,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from secscan.facts.kind import Facts
 from secscan.model import (
     Agency,
+    Earlier,
     Host,
     Level,
     Observation,
@@ -117,6 +118,8 @@ class Check:
     #: Parameters of ``observes`` that the check wants even where there is only an Unobserved; without it, what
     #: could not be seen leaves the check unknown before it is asked.
     copes_without: frozenset[str] = frozenset()
+    #: Parameter name -> kind of fact whose earlier looks it compares with.
+    compares: Mapping[str, type[Facts]] = field(default_factory=dict)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Verdict]:
         return self.function(*args, **kwargs)
@@ -145,6 +148,13 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
     one claim that is true when the check passes, then a paragraph ``Why:`` and a paragraph ``Fix:``.
     The id is ``family.property``; it is stored with every finding and never changes.
     The function yields at least one Verdict. Raises CheckDefinitionError on a malformed check.
+
+    ``Earlier[SomeFacts]`` gives what earlier runs saw of the same target and is otherwise than what is seen now: each
+    content once, with the instant it was last seen, newest first. It is empty on the first look, without a store,
+    and where nothing ever changed, so a check can't tell these apart, and must not fail for want of a past. A change
+    is judged by how long ago the other state was last seen (``at - look.observed_at``), never by which run met it:
+    otherwise the next run would close the finding, and nobody would have looked. Facts of older versions may have
+    gaps where those of now have none: look for them, for ``known()`` leaves the whole check unknown.
     """
 
     def define(function: CheckFunction) -> Check:
@@ -152,7 +162,7 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
         if not CHECK_ID.fullmatch(id):
             raise CheckDefinitionError(f"{where}: the id must read family.some-property, in lower case")
         claim, why, fix = _documentation(inspect.getdoc(function) or "", where)
-        observes, asks, optional, copes_without = _inputs(function, where)
+        observes, asks, optional, copes_without, compares = _inputs(function, where)
         return Check(
             id,
             severity,
@@ -165,6 +175,7 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
             f"{function.__module__}",
             optional,
             copes_without,
+            compares,
         )
 
     return define
@@ -184,8 +195,9 @@ def _documentation(text: str, where: str) -> tuple[str, str, str]:
 
 def _inputs(
     function: CheckFunction, where: str
-) -> tuple[dict[str, type[Facts]], dict[str, type], frozenset[str], frozenset[str]]:
+) -> tuple[dict[str, type[Facts]], dict[str, type], frozenset[str], frozenset[str], dict[str, type[Facts]]]:
     observes: dict[str, type[Facts]] = {}
+    compares: dict[str, type[Facts]] = {}
     asks: dict[str, type] = {}
     optional: set[str] = set()
     copes_without: set[str] = set()
@@ -199,6 +211,8 @@ def _inputs(
         reference = next((kind for kind in REFERENCES if hint == kind | None), None)
         if facts is not None:
             observes[name] = facts
+        elif typing.get_origin(hint) is Earlier:
+            compares[name] = typing.get_args(hint)[0]
         elif reference is not None:
             asks[name] = reference
             optional.add(name)
@@ -209,13 +223,19 @@ def _inputs(
         else:
             raise CheckDefinitionError(
                 f"{where}: parameter {name!r} is annotated {hint!r}; a check can ask for Observation[SomeFacts] "
-                "(with '| Unobserved' where it can do without), a Limits subclass, datetime, Host, Service, Agency "
-                f"or {', '.join(r.__name__ for r in REFERENCES)} (these with '| None' where it can do without)"
+                "(with '| Unobserved' where it can do without), Earlier[SomeFacts], a Limits subclass, datetime, "
+                f"Host, Service, Agency or {', '.join(r.__name__ for r in REFERENCES)} (these with '| None' where it can do without)"
             )
     if not observes:
         raise CheckDefinitionError(
             f"{where}: it observes nothing; give it an Observation[SomeFacts] parameter"
         )
-    if len({kind.level for kind in observes.values()}) > 1:
+    if len({kind.level for kind in (*observes.values(), *compares.values())}) > 1:
         raise CheckDefinitionError(f"{where}: all kinds it observes must be about the same level of target")
-    return observes, asks, frozenset(optional), frozenset(copes_without)
+    forgotten = [kind.__name__ for kind in compares.values() if not kind.recalled]
+    if forgotten:
+        raise CheckDefinitionError(
+            f"{where}: nothing earlier is read of {', '.join(forgotten)}; such a kind says so: "
+            "recalled: ClassVar[bool] = True"
+        )
+    return observes, asks, frozenset(optional), frozenset(copes_without), compares

@@ -13,6 +13,7 @@ from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortS
 from secscan.model import (
     AddressTarget,
     Agency,
+    Earlier,
     Endpoint,
     Evidence,
     ExpectedService,
@@ -241,6 +242,10 @@ def _judge_target(
     lacking = _lacking_reference(rule.check, case)
     if lacking is not None:
         return [_Said(lacking, address, min(observed, default=None))]
+    given |= {
+        parameter: Earlier(case.evidence.earlier.get((target, kind.kind), ()))
+        for parameter, kind in rule.check.compares.items()
+    }
     given |= _asked(rule, case, service)
     verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
     return [_Said(verdict, address, min(observed, default=None)) for verdict in verdicts]

@@ -317,6 +317,26 @@ class Unobserved:
 Record: TypeAlias = Observation[Any] | Unobserved
 
 
+@dataclass(frozen=True, slots=True)
+class Look(Generic[FactsT]):
+    """Facts that earlier runs saw of a target, and when they were last seen so."""
+
+    facts: FactsT
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier(Generic[FactsT]):
+    """What earlier runs saw of a target that is otherwise than what is seen of it now; the newest first.
+
+    Each content is there once, at the last instant that it was seen: facts that stay as they are leave one look,
+    however many runs saw them. So a difference stays visible until it is older than a check cares for, and not only
+    in the one run that met it first. See ``Evidence.earlier`` for how far back this reaches.
+    """
+
+    looks: tuple[Look[FactsT], ...] = ()
+
+
 # --- How it is judged -----------------------------------------------------------------------------------
 
 
@@ -555,16 +575,28 @@ class Misjudged:
     failing: tuple[str, ...] = ()
 
 
+#: How far back evidence reaches beyond the newest look: a year of any schedule, and a month to spare.
+EARLIER_DAYS = 400
+
+#: Of how many contents at most. Facts that differ with every run must not fill the memory.
+EARLIER_LOOKS = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The newest evidence about one host as of an instant.
 
     ``newest`` holds the newest record per target and kind, leaving out those that were no attempt; where that
     is an Unobserved, ``seen`` holds the newest Observation before it, if there ever was one.
+
+    ``earlier`` holds what runs before that of the newest record saw otherwise, newest first, each content once: of
+    the kinds that are ``recalled``, and of any kind where the newest record says that there is nothing of it any
+    more (then only what was there). At most ``EARLIER_LOOKS`` of each, as far back as ``EARLIER_DAYS``.
     """
 
     newest: Mapping[tuple[Target, str], Record]
     seen: Mapping[tuple[Target, str], Observation[Any]] = field(default_factory=dict)
+    earlier: Mapping[tuple[Target, str], tuple[Look[Any], ...]] = field(default_factory=dict)
 
     def last_seen(self, target: Target, kind: str) -> Observation[Any] | None:
         """The newest Observation, however many attempts have failed since."""

@@ -76,3 +76,21 @@ def test_evidence_is_found_without_reading_the_history(tmp_path: Path) -> None:
     on_observations = [step for step in plan if "observation" in step]
     assert on_observations
     assert [step for step in on_observations if "target=? AND kind=? AND observed_at" not in step] == []
+
+
+def test_what_was_otherwise_is_found_along_the_primary_key(tmp_path: Path) -> None:
+    """No more rows are read than the targets asked for have, and what is asked is asked of all hosts at once."""
+    with Store.open(tmp_path / "a.sqlite", create=True) as store:
+        for week in range(3):
+            record(store, [ports(f"web-{n}", at=later(week), open=[week + 1]) for n in range(100)])
+        asked: list[str] = []
+        with store._database.reading() as connection:
+            connection.connection.driver_connection.set_trace_callback(asked.append)
+        found = dict(store.evidence(later(3), [f"web-{n}" for n in range(100)]))
+        assert all(len(looks) == 2 for evidence in found.values() for looks in evidence.earlier.values())
+        (question,) = [text for text in asked if "max(observation.observed_at)" in text]
+        with store._database.reading() as connection:
+            connection.connection.driver_connection.set_trace_callback(None)
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")]
+    (step,) = [step for step in plan if "observation" in step]
+    assert "target=? AND kind=? AND observed_at>? AND observed_at<?" in step

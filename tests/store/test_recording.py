@@ -11,13 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secscan.facts import BUILT_IN, Absent, AddressFacts, Chain, ChainFacts, Facts
+from secscan.facts import BUILT_IN, Absent, AddressFacts, Chain, ChainFacts, Facts, TlsFacts, encode
 from secscan.model import (
+    EARLIER_DAYS,
+    EARLIER_LOOKS,
     NOT_AN_ATTEMPT,
     AddressTarget,
+    Canary,
     Evidence,
     HostTarget,
     Level,
+    Look,
+    Misjudged,
     Observation,
     Reason,
     Record,
@@ -28,6 +33,7 @@ from secscan.store import RunState, Store, StoreError
 from tests.store.samples import ADDRESS, AT, a_start, addresses, an_endpoint, later, missed, port_facts, ports
 
 LONG_AFTER = later(1000)
+SOON_AFTER = later(30)
 
 
 @pytest.fixture
@@ -226,6 +232,96 @@ def test_a_run_resumed_late_does_not_hide_newer_evidence(store: Store) -> None:
     assert newest(store) == ports(at=later(1))
 
 
+# --- What earlier runs saw otherwise ---------------------------------------------------------------------
+
+
+def spoken(*, early_data: bool = False) -> TlsFacts:
+    return TlsFacts(versions=(), early_data=early_data)
+
+
+def tls(facts: TlsFacts | Absent, at: datetime) -> Observation[Any]:
+    return Observation(an_endpoint(), "sslyze", "tls", at, facts)
+
+
+def looks(store: Store, kind: str = "ports", at: datetime = SOON_AFTER) -> list[tuple[Any, datetime]]:
+    """The earlier looks of the only target that has any of this kind."""
+    found = [of_one for (_, of), of_one in evidence(store, at=at).earlier.items() if of == kind]
+    return [(look.facts, look.observed_at) for of_one in found for look in of_one]
+
+
+def test_what_was_seen_otherwise_is_told_once_with_the_last_instant_it_was_seen(store: Store) -> None:
+    recorded_in_runs(
+        store,
+        [ports(open=[22])],
+        [ports(at=later(1), open=[22])],
+        [ports(at=later(2), open=[80])],
+        [ports(at=later(3), open=[443])],
+        [ports(at=later(4), open=[443])],
+    )
+    assert looks(store) == [(port_facts([80]), later(2)), (port_facts([22]), later(1))]
+
+
+def test_what_never_changed_has_no_earlier_look(store: Store) -> None:
+    recorded_in_runs(store, [ports()], [ports(at=later(1))])
+    assert looks(store) == []
+
+
+def test_the_past_is_that_of_the_instant_asked_for(store: Store) -> None:
+    recorded_in_runs(store, *([ports(at=later(n), open=[n + 1])] for n in range(3)))
+    assert looks(store, at=later(1)) == [(port_facts([1]), AT)]
+
+
+def test_what_another_collector_of_the_same_run_saw_is_no_past(store: Store) -> None:
+    recorded_in_runs(store, [ports(open=[22]), replace(ports(at=later(1), open=[80]), collector="other")])
+    assert looks(store) == []
+
+
+def test_what_was_seen_before_a_failed_attempt_is_told_too(store: Store) -> None:
+    recorded_in_runs(store, [ports(open=[22])], [ports(at=later(1))], [missed(at=later(2))])
+    assert looks(store) == [(port_facts(), later(1)), (port_facts([22]), AT)]
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0, 1), (1, 0)])
+def test_the_past_ends(store: Store, seconds: int, told: int) -> None:
+    recorded_in_runs(store, [ports(open=[22])], [ports(at=later(1))])
+    assert len(looks(store, at=later(EARLIER_DAYS, seconds=seconds))) == told
+
+
+def test_facts_that_differ_each_time_leave_so_many_looks_and_no_more(store: Store) -> None:
+    recorded_in_runs(store, *([ports(at=later(n), open=[n + 1])] for n in range(EARLIER_LOOKS + 3)))
+    newest_first = [later(n) for n in reversed(range(2, EARLIER_LOOKS + 2))]
+    assert [at for _, at in looks(store)] == newest_first
+
+
+def test_where_there_is_nothing_any_more_what_there_was_is_told(store: Store) -> None:
+    """Even where what is heard instead is different every time."""
+    silent = [[tls(Absent(heard=f"It is now {n}"), later(n))] for n in range(1, EARLIER_LOOKS + 4)]
+    recorded_in_runs(store, [tls(spoken(), AT)], *silent)
+    assert looks(store, "tls") == [(spoken(), AT)]
+
+
+def test_where_it_is_still_there_nothing_earlier_is_read_unless_the_kind_says_so(store: Store) -> None:
+    recorded_in_runs(store, [tls(spoken(), AT)], [tls(spoken(early_data=True), later(1))])
+    assert looks(store, "tls") == []
+
+
+def test_what_a_run_in_quarantine_saw_is_no_past(store: Store) -> None:
+    run = store.begin_run(a_start())
+    store.record(run, [ports(open=[22])])
+    store.quarantine(run, [Misjudged("web-1", Canary.GOOD)], AT)
+    recorded_in_runs(store, [ports(at=later(1))])
+    assert looks(store) == []
+
+
+def test_an_earlier_look_that_cant_be_read_any_more_is_left_out(store: Store) -> None:
+    class RecalledGadgets(Gadgets, frozen=True, kw_only=True):
+        recalled: ClassVar[bool] = True
+
+    first = [gadgets(FirstGadgets(count=count), later(n)) for n, count in enumerate((5, 0, 2))]
+    recorded_in_runs(store, *([record] for record in first))
+    assert looks(reopened(store, {"gadgets": RecalledGadgets}), "gadgets") == [(RecalledGadgets(count=2), AT)]
+
+
 # --- Facts that can't be read any more -----------------------------------------------------------------
 
 
@@ -379,6 +475,8 @@ def records(draw: st.DrawFn) -> Record:
     facts: Any = Absent(heard=draw(st.text(max_size=5)))
     if kind == "ports":
         facts = port_facts(draw(st.lists(st.integers(1, 3), max_size=2)))
+    elif kind == "tls" and draw(st.booleans()):
+        facts = spoken(early_data=draw(st.booleans()))
     return Observation(target, collector, kind, at, facts, draw(st.dictionaries(TEXTS, TEXTS, max_size=2)))
 
 
@@ -405,9 +503,37 @@ class Naive:
         )
         newest = {about: record for *_, about, record in by_age}
         seen = {about: record for *_, about, record in by_age if isinstance(record, Observation)}
-        return Evidence(
-            newest, {about: seen[about] for about in seen if isinstance(newest[about], Unobserved)}
+        run_of = {about: run for _, run, _, about, _ in by_age}
+        earlier: dict[Any, dict[Any, Look[Any]]] = {}
+        for at, run, _, about, record in by_age:
+            last = newest[about]
+            gone = isinstance(last, Observation) and isinstance(last.facts, Absent)
+            if not isinstance(record, Observation) or isinstance(record.facts, Absent):
+                continue
+            if (about[1] == "ports" or gone) and run != run_of[about] and not same_facts(record, last):
+                earlier.setdefault(about, {})[encode(record.facts)] = Look(record.facts, at)
+        return in_one_order(
+            Evidence(
+                newest,
+                {about: seen[about] for about in seen if isinstance(newest[about], Unobserved)},
+                {about: tuple(looks.values()) for about, looks in earlier.items()},
+            )
         )
+
+
+def same_facts(record: Record, other: Record) -> bool:
+    return isinstance(record, Observation) and isinstance(other, Observation) and record.facts == other.facts
+
+
+def in_one_order(evidence: Evidence) -> Evidence:
+    """Looks of the same instant come in any order."""
+    return replace(
+        evidence,
+        earlier={
+            about: tuple(sorted(looks, key=lambda look: (-look.observed_at.timestamp(), encode(look.facts))))
+            for about, looks in evidence.earlier.items()
+        },
+    )
 
 
 def is_attempt(record: Record) -> bool:
@@ -434,6 +560,10 @@ def test_any_history_gives_the_evidence_of_the_naive_store(
             naive.record(run, batch)
         for instant in at:
             found = dict(store.evidence(instant, HOSTS))
+            for of_one in (looks for evidence in found.values() for looks in evidence.earlier.values()):
+                instants = [look.observed_at for look in of_one]
+                assert instants == sorted(instants, reverse=True)
+            found = {host: in_one_order(evidence) for host, evidence in found.items()}
             assert found == {host: naive.evidence(host, instant) for host in HOSTS}
         for run in (1, 2, 3):
             assert store.recorded(run) == {

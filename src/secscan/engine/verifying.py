@@ -21,16 +21,18 @@ from secscan.engine.protocol import CollectionSettings, Setup
 from secscan.engine.references import references, releases_in
 from secscan.engine.run import Means
 from secscan.evaluation import judge_host
-from secscan.facts import INSIDE, AddressFacts, PortFacts, PortState
+from secscan.facts import INSIDE, Absent, AddressFacts, PortFacts, PortState
 from secscan.facts.ports import port_ranges, ports_in
 from secscan.history import Lifecycle, State, settle
 from secscan.language import _
 from secscan.model import (
+    EARLIER_LOOKS,
     Evidence,
     Finding,
     Host,
     Inventory,
     Level,
+    Look,
     Observation,
     Outcome,
     Record,
@@ -131,6 +133,7 @@ def overlaid(stored: Evidence, fresh: Iterable[Record]) -> Evidence:
     """
     newest: dict[tuple[Target, str], Record] = dict(stored.newest)
     seen = dict(stored.seen)
+    earlier = dict(stored.earlier)
     for record in fresh:
         about = (record.target, record.kind)
         before = stored.last_seen(*about)
@@ -139,9 +142,20 @@ def overlaid(stored: Evidence, fresh: Iterable[Record]) -> Evidence:
                 seen[about] = before
             newest[about] = record
         else:
-            newest[about] = _with_other_ports(record, before)
+            now = _with_other_ports(record, before)
+            newest[about] = now
             seen.pop(about, None)
-    return Evidence(newest, seen)
+            earlier[about] = _otherwise(now, before, stored.earlier.get(about, ()))
+    return Evidence(newest, seen, earlier)
+
+
+def _otherwise(
+    now: Observation[Any], before: Observation[Any] | None, looks: tuple[Look[Any], ...]
+) -> tuple[Look[Any], ...]:
+    """The earlier looks, once ``before`` is one of them too."""
+    if before is not None and not isinstance(before.facts, Absent):
+        looks = (Look(before.facts, before.observed_at), *looks)
+    return tuple(look for look in looks if look.facts != now.facts)[:EARLIER_LOOKS]
 
 
 def _with_other_ports(record: Observation[Any], before: Observation[Any] | None) -> Observation[Any]:

@@ -49,12 +49,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of fact. ``version`` rises with every change of shape; ``upgrades`` maps each older version to a
     pure function from its plain JSON to that of the next version. A field that an old version lacked becomes
     ``Gap(NOT_COLLECTED)`` there, never an empty value.
+
+    ``recalled``: judging needs what earlier runs saw, too (see ``secscan.model.Earlier``). Reading it costs time for
+    every target, so a kind says so itself.
     """
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     level: ClassVar[Level]
     upgrades: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+    recalled: ClassVar[bool] = False
 
 
 class Absent(msgspec.Struct, frozen=True, kw_only=True):

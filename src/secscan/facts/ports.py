@@ -58,6 +58,7 @@ class PortFacts(Facts, frozen=True, kw_only=True):
     version: ClassVar[int] = 2
     level: ClassVar[Level] = Level.ADDRESS
     upgrades: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1}
+    recalled: ClassVar[bool] = True
 
     #: ``nmap-syn``, ``nmap-connect`` or ``connect`` (our own, when nmap is missing).
     method: str

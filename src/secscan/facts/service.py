@@ -61,6 +61,7 @@ class ServiceFacts(Facts, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "service"
     level: ClassVar[Level] = Level.ENDPOINT
+    recalled: ClassVar[bool] = True
 
     protocol: Spoken = Spoken.NONE
     #: How that is known: ``probe``, ``banner``, ``tls``, or ``port`` (by its number alone, confirmed by the answer).

@@ -9,8 +9,19 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Row, Subquery, and_, or_, select
 
 from secscan.facts import Absent, FactKindError, Facts, decode
-from secscan.model import Evidence, Observation, Reason, Record, Target, Unobserved, parse_target
+from secscan.model import (
+    EARLIER_LOOKS,
+    Evidence,
+    Look,
+    Observation,
+    Reason,
+    Record,
+    Target,
+    Unobserved,
+    parse_target,
+)
 from secscan.store import tables
+from secscan.store.earlier import MOST_CONTENTS, read_contents
 from secscan.store.numbering import chunks, target_key, unpack
 from secscan.store.recording import NO_ATTEMPT
 from secscan.store.runs import quarantined
@@ -31,6 +42,8 @@ class FactsReader:
     """Decodes facts, each content once as long as it is asked for again and again: many hosts are set up alike."""
 
     def __init__(self, kinds: Mapping[str, type[Facts]]) -> None:
+        #: The kinds whose earlier looks are read too.
+        self.recalled = frozenset(name for name, model in kinds.items() if model.recalled)
         self._kinds = kinds
         self._kept: OrderedDict[bytes, tuple[Facts | Absent | FactKindError, int]] = OrderedDict()
         self._size = 0
@@ -99,9 +112,10 @@ def read_evidence(
     decoded = facts.read(connection, (row.digest for row in (*newest.values(), *seen.values()) if row.digest))
     newest_by_host: dict[str, dict[tuple[Target, str], Record]] = {}
     seen_by_host: dict[str, dict[tuple[Target, str], Observation[Any]]] = {}
+    abouts: dict[Place, tuple[Target, str]] = {}
     for place, row in newest.items():
         record = _record(row, decoded)
-        about = (record.target, record.kind)
+        abouts[place] = about = (record.target, record.kind)
         newest_by_host.setdefault(row.host, {})[about] = record
         if isinstance(record, Observation):
             continue
@@ -112,8 +126,47 @@ def read_evidence(
             )
         if earlier is not None:
             seen_by_host.setdefault(row.host, {})[about] = earlier
+    looks_by_host = _looks(connection, newest, newest_by_host, abouts, at=at, facts=facts)
     for host in hosts:
-        yield host, Evidence(newest_by_host.get(host, {}), seen_by_host.get(host, {}))
+        yield (
+            host,
+            Evidence(newest_by_host.get(host, {}), seen_by_host.get(host, {}), looks_by_host.get(host, {})),
+        )
+
+
+def _looks(
+    connection: Connection,
+    newest: Mapping[Place, Row[Any]],
+    records: Mapping[str, Mapping[tuple[Target, str], Record]],
+    abouts: Mapping[Place, tuple[Target, str]],
+    *,
+    at: datetime,
+    facts: FactsReader,
+) -> dict[str, dict[tuple[Target, str], tuple[Look[Any], ...]]]:
+    """What earlier runs saw otherwise, by host, of the kinds and targets where that is asked for."""
+    absent = {place for place, row in newest.items() if _is_absent(records[row.host][abouts[place]])}
+    asked = [row for place, row in newest.items() if row.kind in facts.recalled or place in absent]
+    if not asked:
+        return {}
+    contents = {
+        place: of_one[: MOST_CONTENTS if place in absent else EARLIER_LOOKS]
+        for place, of_one in read_contents(connection, asked, at, _is_seen(connection)).items()
+    }
+    decoded = facts.read(connection, (content.digest for of_one in contents.values() for content in of_one))
+    by_host: dict[str, dict[tuple[Target, str], tuple[Look[Any], ...]]] = {}
+    for place, of_one in contents.items():
+        looks = [
+            Look(there, content.observed_at)
+            for content in of_one
+            if isinstance(there := decoded[content.digest], Facts)
+        ]
+        if looks:
+            by_host.setdefault(newest[place].host, {})[abouts[place]] = tuple(looks[:EARLIER_LOOKS])
+    return by_host
+
+
+def _is_absent(record: Record) -> bool:
+    return isinstance(record, Observation) and isinstance(record.facts, Absent)
 
 
 def last_attempts(
