@@ -92,7 +92,7 @@ def samba(*, least: str = "SMB2_02", signing: str = "default") -> Daemon:
             f"log file = {folder}/log",
         ]
         configuration.write_text("\n".join([*lines, ""]))
-        return [find_tool("smbd"), "--foreground", "--no-process-group", f"--configfile={configuration}"]
+        return [find_tool("smbd"), "--foreground", f"--configfile={configuration}"]
 
     return Daemon(command)
 
