@@ -9,7 +9,17 @@ import msgspec
 
 from secscan.baseline import Baseline, Rule
 from secscan.check import REFERENCES, Check, Limits, Verdict
-from secscan.facts import Absent, AddressFacts, Facts, NotSeen, PortFacts, PortState, PortStatus
+from secscan.facts import (
+    Absent,
+    AddressFacts,
+    ChainFacts,
+    Facts,
+    NotSeen,
+    PortFacts,
+    PortState,
+    PortStatus,
+    TlsFacts,
+)
 from secscan.model import (
     AddressTarget,
     Agency,
@@ -36,6 +46,9 @@ from secscan.model import (
 
 #: Worst first: the outcome of a service is the worst over its endpoints, and PASS needs all.
 WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.UNKNOWN, Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+#: The kinds whose absence means that a service speaks no TLS.
+_OF_TLS = frozenset({TlsFacts.kind, ChainFacts.kind})
 
 
 def judge_host(
@@ -300,6 +313,10 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
         return _unknown(record.reason, _why_unobserved(record))
     if isinstance(record.facts, Absent):
         heard = {"heard": record.facts.heard}
+        if service is not None and record.kind not in _OF_TLS:
+            return Verdict(
+                Outcome.NOT_APPLICABLE, Text("The service is nothing of the kind; heard: {heard}", heard)
+            )
         if service is not None and must_speak_tls(service, case.baseline):
             return Verdict(
                 Outcome.FAIL,

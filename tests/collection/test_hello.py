@@ -110,19 +110,19 @@ def test_too_few_bytes_tell_nothing(data: bytes, over: bool, expected: object) -
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n", Plain("plain HTTP")),
-        (b"<html><head><title>400</title>\n", Plain("plain HTTP")),
-        (SSH_GREETING, Plain("an SSH banner")),
-        (VNC_GREETING, Plain("VNC")),
-        (b"220 mail.example ESMTP Postfix\r\n", Plain("SMTP", "smtp")),
-        (b"220 (vsFTPd 3.0.3)\r\n", Plain("FTP", "ftp")),
-        (b"+OK Dovecot ready.\r\n", Plain("POP3", "pop3")),
-        (b"* OK [CAPABILITY IMAP4rev1] ready\r\n", Plain("IMAP", "imap")),
-        (b"-ERR unknown command\r\n", Plain("Redis")),
-        (b"ERROR\r\n", Plain("memcached")),
-        (MYSQL_GREETING, Plain("MySQL")),
-        (MYSQL_PLAIN, Plain("MySQL")),
-        (MYSQL_TLS, Plain("MySQL", "mysql")),
+        (b"HTTP/1.1 400 Bad Request\r\n", Plain("plain HTTP", protocol="http")),
+        (b"<html><head><title>400</title>\n", Plain("plain HTTP", protocol="http")),
+        (SSH_GREETING, Plain("an SSH banner", protocol="ssh")),
+        (VNC_GREETING, Plain("VNC", protocol="vnc")),
+        (b"220 mail.example ESMTP Postfix\r\n", Plain("SMTP", "smtp", "smtp")),
+        (b"220 (vsFTPd 3.0.3)\r\n", Plain("FTP", "ftp", "ftp")),
+        (b"+OK Dovecot ready.\r\n", Plain("POP3", "pop3", "pop3")),
+        (b"* OK [CAPABILITY IMAP4rev1] ready\r\n", Plain("IMAP", "imap", "imap")),
+        (b"-ERR unknown command\r\n", Plain("Redis", protocol="redis")),
+        (b"ERROR\r\n", Plain("memcached", protocol="memcached")),
+        (MYSQL_GREETING, Plain("MySQL", protocol="mysql")),
+        (MYSQL_PLAIN, Plain("MySQL", protocol="mysql")),
+        (MYSQL_TLS, Plain("MySQL", "mysql", "mysql")),
         (b"hello\x1b[2J \xe2\x80\xae there\r\n", Plain("text that is no TLS: hello\\x1b[2J \\u202e there")),
         (b"\x00\x01\x02\x03\n", Plain("bytes that are no TLS")),
         (b"\xff\xfd\x18\xff\xfd \n", Plain("bytes that are no TLS")),
@@ -186,23 +186,23 @@ def ask(server: Server, *, port: int = 0, timeout: float = 1.5) -> Greeting:
         ),
         pytest.param(TlsServer((), ciphers="aNULL", weak=True), SpeaksTls(), id="anonymous only"),
         pytest.param(DrippingServer(in_handshake=True, interval=0.1), SpeaksTls(), id="drips a ServerHello"),
-        pytest.param(PlainHttpServer(), SpeaksOther("plain HTTP"), id="HTTP"),
-        pytest.param(BannerServer(SSH_GREETING), SpeaksOther("an SSH banner"), id="SSH"),
+        pytest.param(PlainHttpServer(), SpeaksOther("plain HTTP", "http"), id="HTTP"),
+        pytest.param(BannerServer(SSH_GREETING), SpeaksOther("an SSH banner", "ssh"), id="SSH"),
         pytest.param(
-            BannerServer(SSH_GREETING, hangs_up=True), SpeaksOther("an SSH banner"), id="SSH, hangs up"
+            BannerServer(SSH_GREETING, hangs_up=True), SpeaksOther("an SSH banner", "ssh"), id="SSH, hangs up"
         ),
-        pytest.param(BannerServer(MYSQL_GREETING), SpeaksOther("MySQL"), id="MySQL"),
+        pytest.param(BannerServer(MYSQL_GREETING), SpeaksOther("MySQL", "mysql"), id="MySQL"),
         pytest.param(EndlessServer(), SpeaksOther("text that is no TLS"), id="endless"),
         pytest.param(
             BannerServer(random_greeting(7)), SpeaksOther("bytes that are no TLS"), id="random bytes"
         ),
         pytest.param(
             PlaintextServer(answers=((b"\r\n\r\n", b"-ERR unknown command\r\n"), (b"\x16", b""))),
-            SpeaksOther("Redis"),
+            SpeaksOther("Redis", "redis"),
             id="answers an empty line",
         ),
         pytest.param(smtp(b"STARTTLS"), SpeaksTls("smtp"), id="SMTP with STARTTLS"),
-        pytest.param(smtp(b"SIZE 1000"), SpeaksOther("SMTP without TLS"), id="SMTP without STARTTLS"),
+        pytest.param(smtp(b"SIZE 1000"), SpeaksOther("SMTP without TLS", "smtp"), id="SMTP without STARTTLS"),
     ],
 )
 def test_servers(server: Server, expected: Greeting) -> None:
@@ -245,7 +245,7 @@ def test_on_the_port_of_mail_a_plain_greeting_is_asked_for_starttls() -> None:
 
 def test_a_database_that_hangs_up_on_tls_is_asked_in_its_own_protocol() -> None:
     assert ask(PlaintextServer(answers=((b"\x04\xd2\x16\x2f", b"N"),)), port=5432) == SpeaksOther(
-        "PostgreSQL without TLS"
+        "PostgreSQL without TLS", "postgres"
     )
 
 

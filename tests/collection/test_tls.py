@@ -577,24 +577,24 @@ def test_starttls(collector: TlsCollector) -> None:
 def test_no_starttls(collector: TlsCollector) -> None:
     for record in look(collector, smtp(b"SIZE 1000")).values():
         assert isinstance(record, Observation)
-        assert record.facts == Absent(heard="SMTP without TLS")
+        assert record.facts == Absent(heard="SMTP without TLS", protocol="smtp")
 
 
 # --- Those that speak no TLS, and those that mean harm ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("server", "heard"),
+    ("server", "heard", "protocol"),
     [
-        pytest.param(PlainHttpServer(), "plain HTTP", id="HTTP"),
-        pytest.param(BannerServer(SSH_GREETING), "an SSH banner", id="SSH"),
-        pytest.param(EndlessServer(), "text that is no TLS", id="endless"),
+        pytest.param(PlainHttpServer(), "plain HTTP", "http", id="HTTP"),
+        pytest.param(BannerServer(SSH_GREETING), "an SSH banner", "ssh", id="SSH"),
+        pytest.param(EndlessServer(), "text that is no TLS", "", id="endless"),
     ],
 )
-def test_what_is_no_tls_is_absent(collector: TlsCollector, server: Server, heard: str) -> None:
+def test_what_is_no_tls_is_absent(collector: TlsCollector, server: Server, heard: str, protocol: str) -> None:
     for record in look(collector, server).values():
         assert isinstance(record, Observation)
-        assert record.facts == Absent(heard=heard)
+        assert record.facts == Absent(heard=heard, protocol=protocol)
 
 
 @pytest.mark.parametrize(

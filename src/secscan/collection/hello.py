@@ -41,9 +41,13 @@ class SpeaksTls:
 
 @dataclass(frozen=True, slots=True)
 class SpeaksOther:
-    """It answered, and what it said is no TLS; ``heard`` says in words what it was."""
+    """It answered, and what it said is no TLS; ``heard`` says in words what it was.
+
+    ``protocol`` says it in one (see ``secscan.facts.Absent``); empty where it was not recognised.
+    """
 
     heard: str
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,14 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """An answer that is no TLS. ``starttls`` names the protocol that may go over to TLS when asked."""
+    """An answer that is no TLS. ``starttls`` names the protocol that may go over to TLS when asked.
+
+    ``protocol`` is empty where it was not recognised.
+    """
 
     heard: str
     starttls: str = ""
+    protocol: str = ""
 
 
 def read_answer(data: bytes, *, over: bool) -> Tls | Plain | None:
@@ -138,22 +146,25 @@ def _is_ssl2_hello(data: bytes) -> bool:
     )
 
 
-#: How an answer begins -> what that is, and the protocol to ask for TLS in.
+#: How an answer begins -> what that is, in words and by its name.
 _KNOWN: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
-    (re.compile(rb"HTTP/\d|(?i:<!doctype html|<html)"), "plain HTTP", ""),
-    (re.compile(rb"SSH-\d"), "an SSH banner", ""),
+    (re.compile(rb"HTTP/\d|(?i:<!doctype html|<html)"), "plain HTTP", "http"),
+    (re.compile(rb"SSH-\d"), "an SSH banner", "ssh"),
     (re.compile(rb"(?i)220[ -][^\r\n]*\bE?SMTP\b"), "SMTP", "smtp"),
     (re.compile(rb"(?i)220[ -][^\r\n]*FTP"), "FTP", "ftp"),
     (re.compile(rb"\+OK\b"), "POP3", "pop3"),
     (re.compile(rb"(?i)\* (?:OK|PREAUTH|BYE)\b"), "IMAP", "imap"),
     (re.compile(rb"(?:<\?xml[^>]*>\s*)?<stream:"), "XMPP", "xmpp"),
-    (re.compile(rb"RFB \d{3}\.\d{3}"), "VNC", ""),
-    (re.compile(rb"-(?:ERR unknown command|ERR Protocol error|NOAUTH|DENIED)"), "Redis", ""),
-    (re.compile(rb"ERROR\r\n"), "memcached", ""),
-    (re.compile(rb"AMQP[\0-\3]"), "AMQP", ""),
-    # The error MySQL and MariaDB send to strangers in place of a greeting.
-    (re.compile(rb"(?s)...\0\xff..[^\n]{0,200}is not allowed to connect"), "MySQL", ""),
+    (re.compile(rb"RFB \d{3}\.\d{3}"), "VNC", "vnc"),
+    (re.compile(rb"-(?:ERR unknown command|ERR Protocol error|NOAUTH|DENIED)"), "Redis", "redis"),
+    (re.compile(rb"ERROR\r\n"), "memcached", "memcached"),
+    (re.compile(rb"AMQP[\0-\3]"), "AMQP", "amqp"),
+    # The error MySQL and MariaDB send to strangers in place of a greeting: these are never asked for TLS.
+    (re.compile(rb"(?s)...\0\xff..[^\n]{0,200}is not allowed to connect"), "MySQL", "mysql"),
 )
+
+#: Those that may go over to TLS when they are asked.
+_UPGRADED = frozenset({"smtp", "ftp", "pop3", "imap", "xmpp"})
 
 #: A greeting of MySQL or MariaDB: a length, number 0 in its sequence, protocol 10, and a version. An identifier,
 #: half of the salt and a zero come before the capabilities:
@@ -167,10 +178,10 @@ def _read_plain(data: bytes) -> Plain:
     if _MYSQL.match(data):
         capabilities = _MYSQL_CAPABILITIES.match(data)
         offers_tls = capabilities is not None and int.from_bytes(capabilities[1], "little") & _MYSQL_TLS
-        return Plain("MySQL", starttls="mysql" if offers_tls else "")
-    for beginning, what, starttls in _KNOWN:
+        return Plain("MySQL", starttls="mysql" if offers_tls else "", protocol="mysql")
+    for beginning, what, protocol in _KNOWN:
         if beginning.match(data):
-            return Plain(what, starttls)
+            return Plain(what, protocol if protocol in _UPGRADED else "", protocol)
     # Only whole lines are quoted: where a host stops in the middle of one differs from time to time.
     line, end, _ = data.partition(b"\n")
     try:
@@ -232,7 +243,7 @@ class _Caller:
             self._left -= time.monotonic() - began
         if offered is None:
             return Unheard(Reason.UNREADABLE, f"it did not say in {name} whether it offers TLS")
-        return SpeaksTls(protocol) if offered else SpeaksOther(f"{name} without TLS")
+        return SpeaksTls(protocol) if offered else SpeaksOther(f"{name} without TLS", protocol)
 
     def _follow(self, answer: Plain) -> Greeting:
         # A greeting of SMTP or FTP need not name it; the port does.
@@ -240,7 +251,7 @@ class _Caller:
             _GREETED_ON.get(self._service.port, "") if "text" in answer.heard else ""
         )
         if not protocol:
-            return SpeaksOther(answer.heard)
+            return SpeaksOther(answer.heard, answer.protocol)
         if protocol not in NAMES:
             detail = f"{answer.heard} that offers TLS, begun in a way which is not understood here"
             return Unheard(Reason.NOT_COLLECTED, detail)

@@ -152,7 +152,7 @@ class _Look:
         if isinstance(greeting, Unheard):
             return _unobserved(endpoint, at, Gap(greeting.reason, greeting.detail))
         if isinstance(greeting, SpeaksOther):
-            absent = Absent(heard=greeting.heard[:200])
+            absent = Absent(heard=greeting.heard[:200], protocol=greeting.protocol)
             return _observed(endpoint, at, absent, absent, {})
         spent = time.monotonic() - began
         audited = self._audit(endpoint, address, server_name, greeting.starttls, spent)

@@ -4,14 +4,27 @@ The same function runs in local worker processes and wherever else a worker may 
 difference. What a run has recorded already is handed in, so that a resumed run goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from secscan.collection import Collector
+from secscan.engine.second_look import Known, Queue, SecondLook, SecondLooks
 from secscan.engine.streams import Streams
 from secscan.evaluation import endpoints, services
-from secscan.facts import INSIDE, AddressFacts, ChainFacts, PortFacts, PortStatus, TlsFacts
+from secscan.facts import (
+    INSIDE,
+    SECOND,
+    Absent,
+    AddressFacts,
+    ChainFacts,
+    Gap,
+    PortFacts,
+    PortStatus,
+    ServiceIdentity,
+    TlsFacts,
+)
 from secscan.model import (
     AddressTarget,
     Endpoint,
@@ -33,6 +46,7 @@ MOST_UNDECLARED_SERVICES = 64
 
 TargetT = TypeVar("TargetT", HostTarget, AddressTarget, Endpoint)
 
+#: What first contact with an endpoint, and the audit that may follow, are for.
 ENDPOINT_KINDS = (TlsFacts.kind, ChainFacts.kind)
 
 
@@ -64,7 +78,8 @@ class Collectors:
     """What looks: where hosts are, which ports are open, what speaks TLS, and what a host is like from the inside.
 
     ``inside`` is None where nobody is to log in. ``located`` is filled with the addresses of each host before
-    ``inside`` is asked, so that names are looked up once.
+    ``inside`` is asked, so that names are looked up once. ``second``: who looks again at what speaks no TLS, or
+    something besides; no two of them may see the same kind.
     """
 
     addresses: Collector[HostTarget]
@@ -72,6 +87,7 @@ class Collectors:
     endpoints: Collector[Endpoint]
     inside: Collector[HostTarget] | None = None
     located: MutableMapping[str, Sequence[str]] = field(default_factory=dict)
+    second: tuple[SecondLook, ...] = ()
 
 
 def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[Record]:
@@ -79,7 +95,8 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
 
     Ports come first, and logins beside them. As soon as it is known of every address which are open, the services
     behind them are looked at, while the port scan still finds out who answers: that is mostly waiting, and one silent
-    port takes it longer than all the rest. Raises ScopeError where nothing may be probed any more.
+    port takes it longer than all the rest. Second looks begin with each endpoint as soon as first contact with it is
+    over. Raises ScopeError where nothing may be probed any more.
     """
     seen: dict[tuple[Target, str], Record] = {(r.target, r.kind): r for r in shard.recorded}
 
@@ -115,26 +132,66 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
         if inside:
             streams.start(_each_accounted_for(lambda: inside.collect(logins, gate), inside, logins))
 
+        def ask(queue: Queue) -> None:
+            collector = queue.look.collector
+
+            def one_by_one() -> Iterator[Record]:
+                for place in queue:
+                    yield from _each_accounted_for(
+                        partial(collector.collect, [place], gate), collector, [place]
+                    )
+
+            streams.start(one_by_one())
+
+        second = SecondLooks(
+            collectors.second, unasked=lambda look, place: bool(unseen(look.collector, [place])), ask=ask
+        )
+
+        def is_over(target: Target, collector: Collector[TargetT]) -> bool:
+            return all((target, kind) in seen for kind in collector.kinds)
+
+        def look_again(place: Endpoint) -> Iterator[Record]:
+            known = _known(place, shard, seen, collectors.endpoints.kinds)
+            final = is_over(AddressTarget(place.host, place.address), collectors.ports)
+            yield from filter(is_new, second.decide(place, known, final=final))
+
         def begin_endpoints() -> Iterator[Record]:
-            askable, answered = _ask_or_answer(shard, Evidence(sighted | seen), collectors.endpoints)
+            places = list(_places(shard, Evidence(sighted | seen)))
+            for place, gap in places:
+                if gap is not None:
+                    yield from filter(is_new, _unseen(place, collectors.endpoints, gap))
+                    if gap == _CLOSED:
+                        yield from look_again(place)
+                    else:
+                        yield from filter(is_new, second.give_up(place, gap))
+            askable = [place for place, gap in places if gap is None]
             wanted = unseen(collectors.endpoints, askable)
             streams.start(
                 _each_accounted_for(
                     lambda: collectors.endpoints.collect(wanted, gate), collectors.endpoints, wanted
                 )
             )
-            yield from filter(is_new, answered)
+            for place in askable:
+                if is_over(place, collectors.endpoints):
+                    yield from look_again(place)
 
         if not awaited:
             yield from begin_endpoints()
         for event in streams:
             record = event.record if isinstance(event, _Sighted) else event
+            target = record.target
             if isinstance(event, _Sighted):
-                sighted[record.target, record.kind] = record
+                sighted[target, record.kind] = record
             elif is_new(record):
                 yield record
-            if isinstance(record.target, AddressTarget) and record.target in awaited:
-                awaited.discard(record.target)
+                if isinstance(target, Endpoint) and record.kind in collectors.endpoints.kinds:
+                    if is_over(target, collectors.endpoints):
+                        yield from look_again(target)
+                elif isinstance(target, AddressTarget) and is_over(target, collectors.ports):
+                    for place in second.undecided(target):
+                        yield from look_again(place)
+            if isinstance(target, AddressTarget) and target in awaited:
+                awaited.discard(target)
                 if not awaited:
                     yield from begin_endpoints()
 
@@ -163,28 +220,15 @@ def _address_targets(records: Iterable[Record]) -> list[AddressTarget]:
     ]
 
 
-def _ask_or_answer(
-    shard: Shard, evidence: Evidence, collector: Collector[Endpoint]
-) -> tuple[list[Endpoint], list[Record]]:
-    """The endpoints to look at, and records of those where the port scan says that there is no use in it."""
-    askable: list[Endpoint] = []
-    answered: list[Record] = []
+def _places(shard: Shard, evidence: Evidence) -> Iterator[tuple[Endpoint, Gap | None]]:
+    """The endpoints there are, each with why there is no use in asking it, or None."""
     for host in shard.hosts:
-        known = frozenset(shard.known_ports.get(host.id, ()))
-        for target, answer in _endpoints(host, known, evidence):
-            if answer is None:
-                askable.append(target)
-            else:
-                answered += [
-                    Unobserved(target, collector.name, kind, utc_now(), *answer) for kind in ENDPOINT_KINDS
-                ]
-    return askable, answered
+        yield from _endpoints(host, frozenset(shard.known_ports.get(host.id, ())), evidence)
 
 
 def _endpoints(
     host: Host, known_ports: frozenset[int], evidence: Evidence
-) -> Iterator[tuple[Endpoint, tuple[Reason, str] | None]]:
-    """The endpoints there are, each with why there is no use in asking it, or None."""
+) -> Iterator[tuple[Endpoint, Gap | None]]:
     declared = {service.service for service in host.services}
     taken = {service.port for service in declared}
     undeclared: dict[str, int] = {}
@@ -205,16 +249,56 @@ def _endpoints(
             undeclared[place.address] = undeclared.get(place.address, 0) + 1
             if undeclared[place.address] > MOST_UNDECLARED_SERVICES:
                 detail = f"over {MOST_UNDECLARED_SERVICES} undeclared ports are open on {place.address}"
-                yield place, (Reason.TARPIT, detail)
+                yield place, Gap(Reason.TARPIT, detail)
             else:
                 yield place, _no_use(status)
 
 
-def _no_use(status: PortStatus | None) -> tuple[Reason, str] | None:
+_CLOSED = Gap(Reason.REFUSED, "the port is closed")
+
+
+def _no_use(status: PortStatus | None) -> Gap | None:
     if status is PortStatus.CLOSED:
-        return Reason.REFUSED, "the port is closed"
+        return _CLOSED
     if status in (PortStatus.FILTERED, PortStatus.UNCERTAIN):
-        return Reason.TIMED_OUT, "the port is filtered: nothing answered"
+        return Gap(Reason.TIMED_OUT, "the port is filtered: nothing answered")
+    return None
+
+
+def _unseen(place: Endpoint, collector: Collector[Endpoint], gap: Gap) -> Iterator[Record]:
+    for kind in collector.kinds:
+        yield Unobserved(place, collector.name, kind, utc_now(), gap.reason, gap.detail)
+
+
+def _known(
+    place: Endpoint, shard: Shard, seen: Mapping[tuple[Target, str], Record], kinds: Iterable[str]
+) -> Known:
+    """What first contact, the port scan and the inventory say of an endpoint. ``kinds``: those of first contact."""
+    hosts = (host for host in shard.hosts if host.id == place.host)
+    declared = next((s for host in hosts for s in host.services if s.service == place.service), None)
+    records = [record for kind in kinds if (record := seen.get((place, kind))) is not None]
+    facts = [record.facts for record in records if isinstance(record, Observation)]
+    identity = _identity(place, seen)
+    # A server that speaks TLS and shows no certificate has an Absent for one kind, and facts of the other.
+    tls = next((f for f in facts if not isinstance(f, Absent)), None)
+    if tls is not None:
+        starttls = tls.starttls if isinstance(tls, TlsFacts) else ""
+        heard = f"TLS, after {starttls}" if starttls else "TLS"
+        return Known(starttls or "tls", heard, identity=identity, declared=declared)
+    if facts:
+        return Known(facts[0].protocol, facts[0].heard, identity=identity, declared=declared)
+    missed = next((r for r in records if isinstance(r, Unobserved)), None)
+    gap = Gap(missed.reason, missed.detail) if missed else Gap(Reason.NOT_ATTEMPTED, "nobody asked it")
+    if gap == _CLOSED:
+        return Known(heard=gap.detail, is_closed=True, identity=identity, declared=declared)
+    return Known(unheard=gap, identity=identity, declared=declared)
+
+
+def _identity(place: Endpoint, seen: Mapping[tuple[Target, str], Record]) -> ServiceIdentity | None:
+    record = seen.get((AddressTarget(place.host, place.address), PortFacts.kind))
+    if isinstance(record, Observation) and isinstance(record.facts, PortFacts):
+        states = record.facts.open(place.service.transport)
+        return next((state.identity for state in states if state.port == place.service.port), None)
     return None
 
 
@@ -283,4 +367,7 @@ def absentees(reason: Reason, detail: str, *, inside: bool) -> Collectors:
         Absentee("ports", (PortFacts.kind,), reason, detail),
         Absentee("tls", ENDPOINT_KINDS, reason, detail),
         Absentee("ssh", INSIDE, reason, detail) if inside else None,
+        second=(
+            SecondLook(Absentee("second looks", SECOND, reason, detail), lambda _, known: not known.protocol),
+        ),
     )

@@ -109,6 +109,7 @@ def _only(kinds: Sequence[str], everyone: Collectors) -> Collectors:
         everyone,
         ports=everyone.ports if set(everyone.ports.kinds) & set(kinds) else nobody.ports,
         endpoints=everyone.endpoints if set(everyone.endpoints.kinds) & set(kinds) else nobody.endpoints,
+        second=tuple(look for look in everyone.second if set(look.collector.kinds) & set(kinds)),
     )
 
 

@@ -36,6 +36,7 @@ from secscan.facts.tls import CipherSuite, TlsFacts, TlsVersion, VersionOffer
 __all__ = [
     "BUILT_IN",
     "INSIDE",
+    "SECOND",
     "Absent",
     "Access",
     "AccessFacts",
@@ -125,3 +126,6 @@ INSIDE: tuple[str, ...] = tuple(
         BackupFacts,
     )
 )
+
+#: The kinds that second looks at endpoints see (``secscan.engine.second_look``).
+SECOND: tuple[str, ...] = ()

@@ -65,10 +65,14 @@ class Absent(msgspec.Struct, frozen=True, kw_only=True):
     """Positive evidence that the subject of a kind does not exist here (a port that speaks no TLS).
 
     ``heard`` says what was found instead, in plain words; it may quote the host, bounded to 200 characters.
+    ``protocol`` is the same for programs, where it was recognised: ``http``, ``ssh``, ``smtp``, ``ftp``, ``pop3``,
+    ``imap``, ``xmpp``, ``vnc``, ``redis``, ``memcached``, ``amqp``, ``mysql``, or what else STARTTLS is asked for in.
+    It is ours, never the host's word.
     """
 
     absent: bool = True
     heard: str
+    protocol: str = ""
 
 
 def encode(facts: "Facts | Absent") -> bytes:
