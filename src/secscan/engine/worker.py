@@ -80,6 +80,7 @@ def collectors(
     """The collectors for a shard. ``tls`` serves all shards: it keeps sslyze imported in a process of its own."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
+    from secscan.engine.service_look import service_look
 
     ports = PortSettings(
         default_ports=port_list(settings.ports, [h for h in shard.hosts if not h.ports], shard, settings),
@@ -98,6 +99,7 @@ def collectors(
         endpoints=tls,
         inside=_inside(shard, located, login) if login else None,
         located=located,
+        second=(service_look(hosts, deadline=settings.deadline),),
     )
     return _only(settings.only, everyone) if settings.only else everyone
 

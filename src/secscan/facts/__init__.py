@@ -128,4 +128,4 @@ INSIDE: tuple[str, ...] = tuple(
 )
 
 #: The kinds that second looks at endpoints see (``secscan.engine.second_look``).
-SECOND: tuple[str, ...] = ()
+SECOND: tuple[str, ...] = (ServiceFacts.kind,)

@@ -107,6 +107,9 @@ class NameServer:
     records: tuple[str, ...] = field(default=("www IN A 192.0.2.1",))
 
     def start(self, address: str = "127.0.0.1", port: int = 0) -> Running:
+        """BIND listens on addresses that an interface has, and of loopback's that is one."""
+        if address != "127.0.0.1":
+            raise LabError(f"BIND can't listen on {address}; give it 127.0.0.1")
         return Daemon(self._command).start(address, port)
 
     def _command(self, folder: Path, address: str, port: int) -> Sequence[str]:
@@ -134,7 +137,7 @@ zone "." {{ type hint; file "{hints}"; }};
 zone "{self.zone}" {{ type primary; file "{zone}"; }};
 """
         )
-        return [find_tool("named"), "-f", "-n", "1", "-c", str(configuration)]
+        return [find_tool("named"), "-g", "-n", "1", "-c", str(configuration)]
 
 
 def vsftpd() -> Daemon:
@@ -162,8 +165,8 @@ def postgresql() -> Daemon:
             ids = ("--reuid", str(user.pw_uid), "--regid", str(user.pw_gid))
             as_user = [find_tool("setpriv"), *ids, "--clear-groups"]
         data = folder / "data"
-        make = [find_tool("initdb"), "-D", str(data), "-A", "scram-sha-256", "--pwfile=/dev/stdin", "-N"]
-        subprocess.run([*as_user, *make], input=b"none\n", check=True, stdout=subprocess.DEVNULL)
+        make = [find_tool("initdb"), "-D", str(data), "--auth-local=trust", "--auth-host=reject", "--no-sync"]
+        subprocess.run([*as_user, *make], check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         options = ["-c", f"listen_addresses={address}", "-p", str(port), "-k", str(folder)]
         return [*as_user, find_tool("postgres"), "-D", str(data), *options]
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from secscan.facts import PortState, ServiceIdentity, Spoken
+from secscan.facts import ServiceIdentity, Spoken
 
 #: How an identity is known by what was said.
 _BY_ANSWER = frozenset({"probe", "banner", "tls"})
 #: nmap's names for having heard something and learned nothing.
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "tls"})
-_HTTP = frozenset({"http", "https"})
+_HTTP = frozenset({"http", "https", "http-alt", "https-alt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +50,26 @@ _KNOWN = (
     _Known(Spoken.VNC, frozenset({"vnc"}), (), frozenset({5900, 5901})),
 )
 
-#: What the first contact in TLS heard instead, in its words (secscan.collection.hello).
-_HEARD = {"Redis": Spoken.REDIS, "memcached": Spoken.MEMCACHED, "VNC": Spoken.VNC}
+#: What first contact recognises (secscan.facts.Absent) and is none of these, or may be more than one of them.
+_VAGUE = frozenset({"", "tls", "http"})
+_HEARD = {"redis": Spoken.REDIS, "memcached": Spoken.MEMCACHED, "vnc": Spoken.VNC}
 
 #: Elasticsearch between its nodes, and the pages that others show of it, are not its API.
 _NOT_THESE = ("binary api", "kibana")
 
 
-def recognise(port: int, state: PortState | None, heard: str = "") -> Recognised:
-    """What to speak to ``port``. ``heard``: what it answered to a TLS hello, in words, where that is known."""
-    identity = state.identity if state is not None else None
-    if heard in _HEARD:
-        return Recognised(_HEARD[heard], "banner")
+def recognise(port: int, identity: ServiceIdentity | None, protocol: str = "") -> Recognised:
+    """What to speak to ``port``: by what first contact recognised, by what the port scan says, else by its number."""
+    if protocol not in _VAGUE:
+        return Recognised(_HEARD.get(protocol, Spoken.NONE), "banner")
     if identity is not None and _said_something(identity):
         known = _by_answer(identity, port)
         return Recognised(known.protocol if known else Spoken.NONE, identity.how, identity.tls)
-    known = next((k for k in _KNOWN if port in k.ports), None)
-    if known is None:
-        return Recognised(Spoken.NONE)
-    inside_tls = identity is not None and (identity.tls or identity.how == "tls")
-    return Recognised(known.protocol, "port", inside_tls)
+    by_number = next((k for k in _KNOWN if port in k.ports), None)
+    if by_number is None or (protocol == "http" and not by_number.over_http):
+        return Recognised(Spoken.NONE, "banner" if protocol == "http" else "")
+    inside_tls = protocol == "tls" or (identity is not None and (identity.tls or identity.how == "tls"))
+    return Recognised(by_number.protocol, "port", inside_tls)
 
 
 def _by_answer(identity: ServiceIdentity, port: int, known: Iterable[_Known] = _KNOWN) -> _Known | None:
