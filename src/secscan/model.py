@@ -180,6 +180,8 @@ class Host:
     resolve: bool = True
     backups: tuple[DeclaredBackup, ...] = ()
     canary: Canary | None = None
+    #: Zones that the host serves as a name server: what it is asked to give whole, to see that it does not.
+    dns_zones: tuple[str, ...] = ()
 
     @property
     def server_name(self) -> str:

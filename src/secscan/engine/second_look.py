@@ -46,13 +46,13 @@ class Known:
 class SecondLook:
     """A collector of endpoints, and which are its own.
 
-    ``wants`` is asked as soon as first contact is over; where that recognised nothing and ``wants`` said no, it is
-    asked once more when the port scan knows who answers. Of a declared port that is closed it says whether the
+    ``wants`` is asked as soon as first contact is over; where that recognised nothing and ``wants`` said no, or where it
+    said None (it can't tell yet), it is asked once more when the port scan knows who answers. None then means yes. Of a declared port that is closed it says whether the
     collector's protocol was expected there: then that was not seen, and else it is absent.
     """
 
     collector: Collector[Endpoint]
-    wants: Callable[[Endpoint, Known], bool]
+    wants: Callable[[Endpoint, Known], bool | None]
     at_once: int = 16
 
 
@@ -68,15 +68,22 @@ class Queue:
         self._guard = threading.Lock()
         self._waiting: deque[Endpoint] = deque()
         self._busy: set[tuple[str, int]] = set()
+        self._added: set[Endpoint] = set()
         self._threads = 0
 
     def add(self, place: Endpoint) -> bool:
         with self._guard:
             self._waiting.append(place)
+            self._added.add(place)
             if self._threads >= self.look.at_once:
                 return False
             self._threads += 1
             return True
+
+    def had(self, place: Endpoint) -> bool:
+        """It was added already, asked or not: another look may still have been undecided about it."""
+        with self._guard:
+            return place in self._added
 
     def __iter__(self) -> Iterator[Endpoint]:
         """Each endpoint is in hand until the next is asked for."""
@@ -126,7 +133,7 @@ class SecondLooks:
         """After first contact. ``final``: nothing more will be known of the endpoint."""
         for queue in self._queues:
             look = queue.look
-            if not self._unasked(look, place):
+            if queue.had(place) or not self._unasked(look, place):
                 continue
             try:
                 wanted = look.wants(place, known)
@@ -134,9 +141,11 @@ class SecondLooks:
                 what = f"the collector {look.collector.name!r} failed: {type(e).__name__}: {e}"[:300]
                 yield from _unseen(look, place, Gap(Reason.BUG, what))
                 continue
-            if wanted and known.is_closed:
+            if wanted is None and not final:
+                self._undecided.setdefault(AddressTarget(place.host, place.address), {})[place] = None
+            elif wanted and known.is_closed:
                 yield from _unseen(look, place, Gap(Reason.REFUSED, known.heard))
-            elif wanted:
+            elif wanted is not False:
                 if queue.add(place):
                     self._ask(queue)
             elif known.protocol or known.is_closed or final:

@@ -83,6 +83,7 @@ def collectors(
     """The collectors for a shard. ``tls`` serves all shards: it keeps sslyze imported in a process of its own."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
+    from secscan.engine.service_look import service_look
     from secscan.engine.ssh_look import ssh_look
 
     ports = PortSettings(
@@ -102,7 +103,7 @@ def collectors(
         endpoints=tls,
         inside=_inside(shard, located, login) if login else None,
         located=located,
-        second=(ssh_look(settings.deadline),),
+        second=(ssh_look(settings.deadline), service_look(hosts, deadline=settings.deadline)),
     )
     return _only(settings.only, everyone) if settings.only else everyone
 

@@ -29,6 +29,7 @@ from secscan.facts.kind import (
 from secscan.facts.operation import CronEntry, Mount, MountFacts, ScheduleFacts, Socket, SocketFacts, Timer
 from secscan.facts.packages import Package, PackageFacts, PendingUpdate, Repository, UpdateFacts
 from secscan.facts.ports import PortFacts, PortState, PortStatus, ServiceIdentity
+from secscan.facts.service import Access, DnsOffer, ServiceFacts, SmbOffer, Spoken, ZoneTransfer
 from secscan.facts.ssh import GroupOffer, ShownKey, SshAlgorithms, SshFacts
 from secscan.facts.suites import SuiteClass
 from secscan.facts.system import Kernel, Release, SystemFacts
@@ -50,6 +51,7 @@ __all__ = [
     "INSIDE",
     "SECOND",
     "Absent",
+    "Access",
     "AccessFacts",
     "AddressFacts",
     "Attempt",
@@ -63,6 +65,7 @@ __all__ = [
     "CronEntry",
     "Depth",
     "DhPrime",
+    "DnsOffer",
     "FactKindError",
     "Facts",
     "Gap",
@@ -86,10 +89,13 @@ __all__ = [
     "Repository",
     "Retention",
     "ScheduleFacts",
+    "ServiceFacts",
     "ServiceIdentity",
     "ShownKey",
+    "SmbOffer",
     "Socket",
     "SocketFacts",
+    "Spoken",
     "SshAlgorithms",
     "SshFacts",
     "SuiteClass",
@@ -103,6 +109,7 @@ __all__ = [
     "VersionAudit",
     "VersionOffer",
     "WithoutName",
+    "ZoneTransfer",
     "decode",
     "digest",
     "encode",
@@ -120,6 +127,7 @@ BUILT_IN: dict[str, type[Facts]] = {
         TlsAuditFacts,
         ChainFacts,
         SshFacts,
+        ServiceFacts,
         SystemFacts,
         PackageFacts,
         UpdateFacts,
@@ -146,4 +154,4 @@ INSIDE: tuple[str, ...] = tuple(
 )
 
 #: The kinds that second looks at endpoints see (``secscan.engine.second_look``).
-SECOND: tuple[str, ...] = (SshFacts.kind,)
+SECOND: tuple[str, ...] = (SshFacts.kind, ServiceFacts.kind)

@@ -1,12 +1,13 @@
 """Which ports of one address are open, closed or filtered, and what answers behind them."""
 
 import enum
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from secscan.facts.kind import Facts
+from secscan.facts.kind import Facts, Gap, Reading
 from secscan.model import Level
 
 
@@ -45,11 +46,18 @@ class PortState(msgspec.Struct, frozen=True, kw_only=True):
     identity: ServiceIdentity | None = None
 
 
+def _from_version_1(facts: dict[str, Any]) -> dict[str, Any]:
+    gap = {"gap": "yes", "reason": "not-collected", "detail": ""}
+    return {**facts, "seen_from": gap, "monlist": gap}
+
+
 class PortFacts(Facts, frozen=True, kw_only=True):
     """One address. A port that was asked and is not listed in ``ports`` has the status in ``rest``."""
 
     kind: ClassVar[str] = "ports"
+    version: ClassVar[int] = 2
     level: ClassVar[Level] = Level.ADDRESS
+    upgrades: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_version_1}
     recalled: ClassVar[bool] = True
 
     #: ``nmap-syn``, ``nmap-connect`` or ``connect`` (our own, when nmap is missing).
@@ -60,6 +68,10 @@ class PortFacts(Facts, frozen=True, kw_only=True):
     ports: tuple[PortState, ...]
     #: Transport -> status of every asked port that ``ports`` does not list.
     rest: dict[str, PortStatus]
+    #: The network zone that the scan looked from, as its operator calls it.
+    seen_from: Reading[str] = Gap()
+    #: An NTP server on UDP port 123 tells us who it spoke to last (mode 7, MON_GETLIST).
+    monlist: Reading[bool] = Gap()
 
     def status(self, transport: str, port: int) -> PortStatus | None:
         """The port's status, or None where it was not asked."""

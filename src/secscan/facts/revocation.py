@@ -58,8 +58,8 @@ class Status(enum.Enum):
 class Answer:
     """What a responder said of one certificate, in a response whose signature was verified.
 
-    ``until`` is None where the response does not say when there will be a newer one. ``reason`` is RFC 5280's word
-   , empty where none is given.
+     ``until`` is None where the response does not say when there will be a newer one. ``reason`` is RFC 5280's word
+    , empty where none is given.
     """
 
     status: Status

@@ -107,6 +107,9 @@ def _host_document(host: Host) -> dict[str, Any]:
     # And one that is no canary, as before there were any.
     if host.canary is None:
         del document["canary"]
+    # And one that names no zones.
+    if not host.dns_zones:
+        del document["dns_zones"]
     if host.backups:
         document["backups"] = [
             {
@@ -156,6 +159,7 @@ def _host_from_document(host: Mapping[str, Any]) -> Host:
             "services": services,
             "backups": tuple(_backup_from_document(backup) for backup in host.get("backups", ())),
             "canary": Canary(host["canary"]) if "canary" in host else None,
+            "dns_zones": tuple(host.get("dns_zones", ())),
         }
     )
 

@@ -260,6 +260,7 @@ class _Host(_Table):
     credential: Line = ""
     canary: Literal["good", "bad"] | None = None
     ports: Annotated[str, AfterValidator(_port_list)] = ""
+    dns_zones: Names = []
     since: date | None = None
     until: date | None = None
     service: list[_Service] = []
@@ -348,6 +349,7 @@ def _host(table: _Host) -> Host:
         ports=table.ports,
         resolve=table.resolve,
         backups=tuple(_backup(backup) for backup in table.backup),
+        dns_zones=tuple(table.dns_zones),
     )
 
 

@@ -6,7 +6,21 @@ import shutil
 from tests.lab.servers.listening import LabError
 
 #: Program -> Debian and Ubuntu package.
-PACKAGES = {"nginx": "nginx-light", "openssl": "openssl", "setpriv": "util-linux"}
+PACKAGES = {
+    "initdb": "postgresql-15",
+    "memcached": "memcached",
+    "named": "bind9",
+    "nginx": "nginx-light",
+    "openssl": "openssl",
+    "postgres": "postgresql-15",
+    "redis-server": "redis-server",
+    "setpriv": "util-linux",
+    "smbd": "samba",
+    "vsftpd": "vsftpd",
+}
+
+#: Folders on nobody's PATH: Debian keeps each version of PostgreSQL in one of its own.
+_UNLISTED = ("/usr/lib/postgresql/15/bin",)
 
 
 class MissingToolError(LabError):
@@ -28,5 +42,5 @@ def find_tool(tool: str) -> str:
 
 def _find(tool: str, path: str | None) -> str | None:
     # Ordinary users of Debian don't have the sbin folders, where nginx lives, on their PATH.
-    own = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    own = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", *_UNLISTED])
     return shutil.which(tool, path=own if path is None else path)
