@@ -7,6 +7,7 @@ parent is gone.
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import io
 import os
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import IO, Any, Generic, Protocol, Self, TypeVar
@@ -31,6 +32,9 @@ AnswerT = TypeVar("AnswerT", covariant=True)
 #: Tasks a member may be ahead of whoever takes the answers, so that these don't pile up.
 AHEAD = 2
 
+#: Objects that are made before a member looks for garbage: a batch of findings is hundreds of thousands, none of it.
+GARBAGE = 500_000
+
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -38,11 +42,20 @@ class CrewError(RuntimeError):
     """A process of ours ended or failed by our own mistake: says which words were its last."""
 
 
+class Hand(Protocol[TaskT, AnswerT]):
+    """Does tasks, one after the other."""
+
+    def do(self, task: TaskT) -> AnswerT: ...
+
+    def close(self) -> None:
+        """Where the work is done in the crew's own process; a member just ends."""
+
+
 class Job(Protocol[TaskT, AnswerT]):
     """What a crew does. It is pickled once for each member, and so are tasks and answers."""
 
-    def begin(self) -> Callable[[TaskT], AnswerT]:
-        """Prepares a member; what it returns does the tasks, one after the other."""
+    def begin(self) -> Hand[TaskT, AnswerT]:
+        """Prepares a member for its tasks."""
 
 
 class Crew(Generic[TaskT, AnswerT]):
@@ -54,7 +67,7 @@ class Crew(Generic[TaskT, AnswerT]):
 
     def __init__(self, job: Job[TaskT, AnswerT], size: int) -> None:
         self._job = job
-        self._here: Callable[[TaskT], AnswerT] | None = None
+        self._here: Hand[TaskT, AnswerT] | None = None
         self._members: list[_Member] = []
         try:
             for _ in range(size):
@@ -73,15 +86,16 @@ class Crew(Generic[TaskT, AnswerT]):
 
     def close(self) -> None:
         """Ends every process, whatever it is doing."""
+        if self._here is not None:
+            self._here.close()
+            self._here = None
         for member in self._members:
             member.end()
 
     def do(self, tasks: Iterable[TaskT]) -> Iterator[AnswerT]:
         """The answers, in the order of the tasks. Tasks are taken as members get to them."""
         if not self._members:
-            if self._here is None:
-                self._here = self._job.begin()
-            yield from map(self._here, tasks)
+            yield from map(self._hand().do, tasks)
             return
         waiting: deque[Future[Any]] = deque()
         for n, task in enumerate(tasks):
@@ -90,6 +104,18 @@ class Crew(Generic[TaskT, AnswerT]):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    def tell(self, task: TaskT) -> None:
+        """Has every member do this one task, before all that come later."""
+        if not self._members:
+            self._hand().do(task)
+        for answer in [member.ask(task) for member in self._members]:
+            answer.result()
+
+    def _hand(self) -> Hand[TaskT, AnswerT]:
+        if self._here is None:
+            self._here = self._job.begin()
+        return self._here
 
 
 class _Member:
@@ -192,14 +218,18 @@ def serve(parent: int) -> None:
     """Does the tasks that come by standard input, until there are no more; ``parent`` is the process to end with."""
     tasks, answers = sys.stdin.buffer, claim_stdout()
     _end_with(parent)
-    do: Callable[[Any], Any] | None = None
+    hand: Hand[Any, Any] | None = None
     with contextlib.suppress(EOFError, BrokenPipeError):
         job: Job[Any, Any] = _Unpickler(tasks).load()
         while True:
             task = _Unpickler(tasks).load()
             try:
-                do = do or job.begin()
-                answer = _packed(do(task))
+                if hand is None:
+                    hand = job.begin()
+                    # What is there now stays: looking through it for what nobody refers to any more is in vain.
+                    gc.freeze()
+                    gc.set_threshold(GARBAGE)
+                answer = _packed(hand.do(task))
             except Exception as e:  # noqa: BLE001 - whatever it is, it is raised again where the answer is taken
                 answer = _raised(e)
             answers.write(answer)

@@ -46,9 +46,13 @@ class Saving:
         self.is_complete = False
 
     def add(self, changes: FindingChanges, lives: Mapping[str, Lifecycle]) -> None:
-        """Hosts that were judged. ``lives``, by finding id, are those that changed, of whatever host."""
+        """Hosts that were judged. ``lives``, by finding id, are those that changed."""
         self._hosts.update(changes.hosts)
         apply_changes(self._connection, self._number, changes)
+        self.add_lives(lives)
+
+    def add_lives(self, lives: Mapping[str, Lifecycle]) -> None:
+        """Lives that changed of hosts that were not judged."""
         save_lives(self._connection, self._number, lives)
 
     def complete(self, judgement: Judgement, accepted: Mapping[tuple[str, str], str]) -> None:
