@@ -17,24 +17,73 @@ from pydantic import Field
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed, unknown
 from secscan.facts import Absent, AddressFacts, ChainFacts, PortFacts, PortStatus, Socket, SocketFacts, known
 from secscan.facts.certificate import Certificate, Extensions, read_certificate
-from secscan.facts.ports import port_ranges
-from secscan.model import AddressTarget, Each, Endpoint, Observation, Reason, Service, Severity, Unobserved
+from secscan.facts.ports import port_ranges, ports_in
+from secscan.model import (
+    AddressTarget,
+    Each,
+    Endpoint,
+    Host,
+    Observation,
+    Reason,
+    Service,
+    Severity,
+    Unobserved,
+)
 
 
-class ListenerLimits(Limits):
+class DeclaredLimits(Limits):
+    most: int = Field(
+        default=100,
+        ge=1,
+        le=65535,
+        description="With more open ports on one address than this (that the host does not list, where its list is "
+        "what they are compared with), something answers for all of them and the rule is unknown.",
+    )
+
+
+class ListenerLimits(DeclaredLimits):
     hours: int = Field(
         default=24,
         ge=1,
         le=24 * 14,
         description="Hours that the port scan and the look inside may be apart; else services may have come and gone.",
     )
-    most: int = Field(
-        default=100,
-        ge=1,
-        le=65535,
-        description="With more open ports on one address than this that the host does not list, "
-        "something answers for all of them and the rule is unknown.",
-    )
+
+
+# --- What the inventory declares closed -----------------------------------------------------------------
+
+
+@check("contradiction.declared-closed", severity=Severity.MEDIUM)
+def declared_closed(seen: Observation[PortFacts], limits: DeclaredLimits, host: Host) -> Iterator[Verdict]:
+    """No TCP port answers that the inventory declares closed.
+
+    Why: Who writes that a port is closed relies on it: a firewall rule was ordered, a service was switched off. One that
+    answers all the same was opened again, or was never closed, and nobody knows. A filtered port counts as closed, from
+    where the scan ran and only from there.
+
+    Fix: Stop what listens there (ss -ltnp names it) or close the port in the firewall. If it is meant to answer, take it
+    out of the host's `closed` in the inventory, and declare the service.
+    """
+    declared = ports_in(host.closed)
+    if not declared:
+        yield not_applicable("The inventory declares no port of this host closed.")
+        return
+    answering = sorted(state.port for state in seen.facts.open() if state.port in declared)
+    unasked = {port for port in declared if seen.facts.status("tcp", port) is None}
+    uncertain = {port for port in declared if seen.facts.status("tcp", port) is PortStatus.UNCERTAIN}
+    if len(seen.facts.open()) > limits.most:
+        text = "{count} TCP ports are open: something answers for all of them."
+        yield unknown(Reason.TARPIT, text, count=len(seen.facts.open()))
+        return
+    for port in answering:
+        name = f"tcp/{port}"
+        yield failed("{port} answers, and the inventory declares it closed.", object=name, port=name)
+    if unasked | uncertain:
+        text = "Not asked, or without an answer that tells: {ports}."
+        yield unknown(Reason.NOT_COLLECTED, text, ports=f"tcp/{port_ranges(unasked | uncertain)}")
+    elif not answering:
+        text = "None of the ports that the inventory declares closed answers: {ports}."
+        yield passed(text, ports=f"tcp/{port_ranges(declared)}")
 
 
 # --- The host's own list of listeners, and the network --------------------------------------------------

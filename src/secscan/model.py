@@ -180,6 +180,8 @@ class Host:
     resolve: bool = True
     backups: tuple[DeclaredBackup, ...] = ()
     canary: Canary | None = None
+    #: TCP ports that are not to answer, such as ``"23,3306-3310"``.
+    closed: str = ""
 
     @property
     def server_name(self) -> str:

@@ -27,6 +27,7 @@ from secscan.model import (
     AddressTarget,
     Each,
     Endpoint,
+    Host,
     HostTarget,
     Observation,
     Outcome,
@@ -76,6 +77,32 @@ def ports(check: Check, own: Any, *scans: Any, **limits: int) -> tuple[Outcome, 
     """The outcome, and the ports it names."""
     verdict = judge(check, own, *scans, **limits)
     return verdict.outcome, str(verdict.evidence.values.get("places", ""))
+
+
+# --- What the inventory declares closed -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("closed", "seen", "expected"),
+    [
+        ("", scan(23), [(NOT_APPLICABLE, "", None)]),
+        ("23", scan(23), [(FAIL, "tcp/23", None)]),
+        ("23", scan(22), [(PASS, "", None)]),
+        ("23", scan(rest=FILTERED), [(PASS, "", None)]),
+        ("23", scan(rest=PortStatus.UNCERTAIN), [(UNKNOWN, "", Reason.NOT_COLLECTED)]),
+        ("23", scan(asked="1-22"), [(UNKNOWN, "", Reason.NOT_COLLECTED)]),
+        ("22-23", scan(23, asked="23"), [(FAIL, "tcp/23", None), (UNKNOWN, "", Reason.NOT_COLLECTED)]),
+        ("21-23", scan(21, 22), [(FAIL, "tcp/21", None), (FAIL, "tcp/22", None)]),
+        ("23", scan(*range(20, 24)), [(FAIL, "tcp/23", None)]),
+        ("23", scan(*range(20, 25)), [(UNKNOWN, "", Reason.TARPIT)]),
+    ],
+)
+def test_what_is_declared_closed_does_not_answer(
+    closed: str, seen: Observation[PortFacts], expected: list[tuple[Outcome, str, Reason | None]]
+) -> None:
+    host, limits = Host("web", closed=closed), contradiction.DeclaredLimits(most=4)
+    told = contradiction.declared_closed(seen, limits, host)
+    assert [(v.outcome, v.object, v.reason) for v in told] == expected
 
 
 # --- What answers and is not listed ---------------------------------------------------------------------

@@ -107,6 +107,9 @@ def _host_document(host: Host) -> dict[str, Any]:
     # And one that is no canary, as before there were any.
     if host.canary is None:
         del document["canary"]
+    # And one that declares no port closed, as before it could.
+    if not host.closed:
+        del document["closed"]
     if host.backups:
         document["backups"] = [
             {
