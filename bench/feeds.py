@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from secscan.facts import Package, PackageFacts, Release, SystemFacts, decode, encode
+from secscan.facts import Package, PackageFacts, Release, SystemFacts, decode, encode, known
 from secscan.feeds.importing import Imported, import_files
 from secscan.feeds.references import load_references
 from secscan.reference import Advisories
@@ -106,7 +106,7 @@ _advisories: Advisories
 
 def load(db: Path) -> None:
     global _advisories
-    _advisories = load_references(db, [SYSTEM.release])[Advisories]  # type: ignore[list-item]
+    _advisories = load_references(db, [known(SYSTEM.release)])[Advisories]
 
 
 def match_hosts(batch: Path) -> int:

@@ -221,7 +221,7 @@ def test_the_layers_have_no_way_round() -> None:
         ("secscan.scoring", "import sqlmodel"),
         ("secscan.scoring", "from secscan.collection import Collector"),
         ("secscan.store.runs", "from secscan import collection"),
-        ("secscan.report.views", "from secscan.collection.ports import top_ports"),
+        ("secscan.report.views.agency", "from secscan.collection.ports import top_ports"),
         ("secscan.registry", "from secscan.engine import run"),
         ("secscan.engine.run", "from secscan.cli import main"),
         ("secscan.cli.audit", "from secscan.checks import port"),

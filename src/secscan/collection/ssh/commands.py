@@ -14,7 +14,7 @@ _HIDDEN = "***"
 _DEEPEST = 3
 
 #: Blanks; what a shell ends a command or a word at; a word with its quotes. No character is looked at twice.
-_TOKEN = re.compile(
+_PART = re.compile(
     r"""\s++|[;&|()<>`]|(?:[^\s;&|()<>`'"\\]++|'[^']*+(?:'|\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|\\.|\\\Z)++""",
     re.S,
 )
@@ -105,7 +105,7 @@ def command(text: str) -> str:
 
 def _shown(text: str, depth: int) -> str:
     reader = _Reader(depth)
-    return "".join(reader.read(token[0]) for token in _TOKEN.finditer(text))
+    return "".join(reader.read(part[0]) for part in _PART.finditer(text))
 
 
 class _Reader:
@@ -116,20 +116,20 @@ class _Reader:
         self._fed = 0  # how many `<` came just before
         self._begin()
 
-    def read(self, token: str) -> str:
-        if token.isspace():
-            return token
-        if token in ";&|()`":  # noqa: S105 - of a shell
+    def read(self, part: str) -> str:
+        if part.isspace():
+            return part
+        if part in ";&|()`":
             self._begin()
-            return token
-        if token in "<>":  # noqa: S105 - of a shell
-            self._fed = self._fed + 1 if token == "<" else 0  # noqa: S105 - of a shell
+            return part
+        if part in "<>":
+            self._fed = self._fed + 1 if part == "<" else 0
             self._value = False
-            return token
+            return part
         fed, self._fed = self._fed, 0
         if fed == 3:
             return _HIDDEN
-        return self._word(token)
+        return self._word(part)
 
     def _begin(self) -> None:
         self._program, self._before, self._values = "", 0, ""

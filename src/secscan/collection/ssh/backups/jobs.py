@@ -294,24 +294,24 @@ def _commands(line: str, environment: dict[str, str]) -> Iterator[tuple[list[str
                 parts[i] = (parts[i][0], output)
         piped[:] = [*piped, len(parts) - 1] if operator == "|" else []
 
-    for token in tokens:
-        if _OPERATOR.fullmatch(token):
-            if ">" in token or "<" in token:
+    for word in tokens:
+        if _OPERATOR.fullmatch(word):
+            if ">" in word or "<" in word:
                 target = True
                 # `2>&1`: the number before stands as a word of its own.
                 if words and words[-1].isdecimal() and len(words[-1]) == 1:
                     words.pop()
                 continue
-            if target and token == "&":  # noqa: S105 - of a shell's words
+            if target and word == "&":
                 continue
-            end(token)
+            end(word)
             words, output, chained, target = [], "", True, False
         elif target:
             target = False
-            if token.startswith("/"):
-                output = token
+            if word.startswith("/"):
+                output = word
         else:
-            words.append(token)
+            words.append(word)
     end("")
     for words, output in parts:
         words = [_filled(word, environment) for word in words]

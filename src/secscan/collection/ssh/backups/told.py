@@ -304,13 +304,13 @@ class ZoneOf(tzinfo):
     def __init__(self, away: timedelta) -> None:
         self._away = away
 
-    def utcoffset(self, at: datetime | None) -> timedelta:  # noqa: ARG002 - tzinfo
+    def utcoffset(self, _at: datetime | None) -> timedelta:
         return self._away
 
-    def dst(self, at: datetime | None) -> timedelta:  # noqa: ARG002 - tzinfo
+    def dst(self, _at: datetime | None) -> timedelta:
         return timedelta(0)
 
-    def tzname(self, at: datetime | None) -> str:  # noqa: ARG002 - tzinfo
+    def tzname(self, _at: datetime | None) -> str:
         return f"UTC{self._away}"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secscan.check import Check, Limits
-from secscan.checks import patch as checks
+from secscan.checks import patch_in_use, patch_missing, patch_support, patch_upkeep
 from secscan.facts import (
     Gap,
     Kernel,
@@ -36,7 +36,12 @@ from secscan.reference import (
     MissingUpdate,
 )
 
-ALL = [value for value in vars(checks).values() if isinstance(value, Check)]
+ALL = [
+    value
+    for family in (patch_in_use, patch_missing, patch_support, patch_upkeep)
+    for value in vars(family).values()
+    if isinstance(value, Check)
+]
 AT = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 #: Few of each, so that they meet; among them what is long, odd, or empty.

@@ -10,7 +10,7 @@ import pytest
 
 from secscan.facts import BackupFacts, Facts, Gap
 from secscan.model import Outcome
-from tests.checks.test_backup import BARE, Case, one, rung
+from tests.checks.backup.case import BARE, Case, one, rung
 from tests.lab.backup_login import collected_over_ssh
 from tests.lab.backups import STATES, Lab, State, available, by_name, lacking
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secscan.check import Check, Limits
-from secscan.checks import patch as checks
+from secscan.checks import patch_missing
 from secscan.collection.ssh.reply import facts_of
 from secscan.collection.ssh.system import Clock
 from secscan.facts import Absent, Gap, NotSeen
@@ -24,7 +24,7 @@ from tests.feeds.making import kev, osv_record, stanza, suite, write_json
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOW = int(AT.timestamp())
 FRESH = "2026-05-31T00:00:00Z"
-JUDGED = (checks.critical_updates, checks.known_exploited)
+JUDGED = (patch_missing.critical_updates, patch_missing.known_exploited)
 
 #: Systems that lack a fix for openssl, a thing a list: packages are blocks, repositories and assignments are lines.
 #: Composed, not captured.
