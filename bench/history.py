@@ -115,7 +115,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
             baseline=baseline,
             scope=place.load_scope(),
             probe_log=None,
-            workers=1,
+            workers=os.cpu_count() or 1,
         )
         for week in range(arguments.runs):
             at = BEGAN + timedelta(weeks=week)

@@ -1,6 +1,6 @@
 """Observations x checks x baseline -> findings. Pure: evidence, baseline and instant are arguments."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -72,7 +72,7 @@ def judge_host(
     at: datetime,
 ) -> tuple[Finding, ...]:
     """Every finding of every rule of the baseline on one host, in a stable order; at least one for each rule."""
-    case = _Case(host, agency, evidence, baseline, references, at, current_addresses(host, evidence))
+    case = _case(_Case(host, agency, evidence, baseline, references, at, current_addresses(host, evidence)))
     findings: list[Finding] = []
     for rule in baseline.rules:
         if rule.check.level is Level.ENDPOINT:
@@ -128,6 +128,15 @@ class _Case:
     references: Mapping[type, Any]
     at: datetime
     addresses: tuple[str, ...]
+    # What every rule would find out anew:
+    #: The services to judge, with where each is to be found.
+    served: tuple[tuple[ExpectedService, tuple[Endpoint, ...]], ...] = ()
+    #: Why nothing can be told; None: something can.
+    nowhere: "_Said | None" = None
+    #: Names that led nowhere.
+    unresolved: tuple["_Said", ...] = ()
+    #: What is to be said of the host as a whole, by rules that judge services.
+    remainder: tuple["_Said", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +148,35 @@ class _Said:
     observed_at: datetime | None
 
 
-def _judge_services(rule: Rule, case: _Case) -> Iterator[Finding]:
+def _case(case: _Case) -> _Case:
+    """With what all rules have in common."""
     nowhere = _why_nowhere(case)
     if nowhere is not None:
-        yield _finding(rule, Subject.of_host(case.host.id), [nowhere], case)
+        return replace(case, nowhere=nowhere)
+    every = (
+        (service, endpoints(case.host, service, case.evidence))
+        for service in services(case.host, case.evidence)
+    )
+    served = tuple((s, places) for s, places in every if s.service.transport == "tcp" and places)
+    hidden = _unscanned(case, even_if_once=not served)
+    return replace(
+        case,
+        served=served,
+        unresolved=tuple(_unresolved(case)),
+        remainder=tuple(hidden or (() if served else [_no_service(case)])),
+    )
+
+
+def _judge_services(rule: Rule, case: _Case) -> Iterator[Finding]:
+    if case.nowhere is not None:
+        yield _finding(rule, Subject.of_host(case.host.id), [case.nowhere], case)
         return
-    judged = False
-    for service in services(case.host, case.evidence):
-        places = endpoints(case.host, service, case.evidence)
-        if service.service.transport != "tcp" or not places:
-            continue
-        judged = True
+    for service, places in case.served:
         said = [s for place in places for s in _judge_target(rule, place, place.address, case, service)]
-        said += _unresolved(case)
+        said += case.unresolved
         yield from _findings(rule, Subject.of_service(service.service), said, case)
-    hidden = _unscanned(case, even_if_once=not judged)
-    if hidden:
-        yield _finding(rule, Subject.of_host(case.host.id), hidden, case)
-    elif not judged:
-        yield _finding(rule, Subject.of_host(case.host.id), [_no_service(case)], case)
+    if case.remainder:
+        yield _finding(rule, Subject.of_host(case.host.id), case.remainder, case)
 
 
 def _judge_whole_host(rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -169,9 +188,8 @@ def _judge_whole_host(rule: Rule, case: _Case) -> Iterator[Finding]:
     ):
         yield from _findings(rule, subject, _judge_target(rule, whole, "", case), case)
         return
-    nowhere = _why_nowhere(case)
-    if nowhere is not None:
-        yield _finding(rule, subject, [nowhere], case)
+    if case.nowhere is not None:
+        yield _finding(rule, subject, [case.nowhere], case)
     elif rule.check.level is Level.HOST:
         yield from _findings(rule, subject, _judge_target(rule, whole, "", case), case)
     else:
@@ -180,7 +198,7 @@ def _judge_whole_host(rule: Rule, case: _Case) -> Iterator[Finding]:
             for address in case.addresses
             for s in _judge_target(rule, AddressTarget(case.host.id, address), address, case)
         ]
-        said += _unresolved(case)
+        said += case.unresolved
         yield from _findings(rule, subject, said, case)
 
 
@@ -392,7 +410,10 @@ def _verdicts(check: Check, given: Mapping[str, Any]) -> Sequence[Verdict]:
 # --- Verdicts -> findings -------------------------------------------------------------------------------
 
 
-def _findings(rule: Rule, subject: Subject, said: Iterable[_Said], case: _Case) -> Iterator[Finding]:
+def _findings(rule: Rule, subject: Subject, said: Sequence[_Said], case: _Case) -> Iterator[Finding]:
+    if len(said) == 1:
+        yield _finding(rule, subject, said, case)
+        return
     by_object: dict[str, list[_Said]] = {}
     for s in said:
         by_object.setdefault(s.verdict.object, []).append(s)
@@ -401,8 +422,8 @@ def _findings(rule: Rule, subject: Subject, said: Iterable[_Said], case: _Case) 
 
 
 def _finding(rule: Rule, subject: Subject, said: Sequence[_Said], case: _Case) -> Finding:
-    aged = [replace(s, verdict=_when_stale(s, case)) for s in said]
-    worst = min(aged, key=lambda s: (WORST_FIRST.index(s.verdict.outcome), -_severity(s.verdict, rule)))
+    aged = [_when_stale(s, case) for s in said]
+    worst = aged[0] if len(aged) == 1 else min(aged, key=lambda s: _badness(s.verdict, rule))
     as_bad = [s for s in aged if s.verdict.outcome is worst.verdict.outcome]
     instants = [s.observed_at for s in as_bad if s.observed_at is not None]
     return Finding(
@@ -423,17 +444,22 @@ def _severity(verdict: Verdict, rule: Rule) -> Severity:
     return rule.severity if verdict.severity is None else min(verdict.severity, rule.severity)
 
 
-def _when_stale(said: _Said, case: _Case) -> Verdict:
+def _badness(verdict: Verdict, rule: Rule) -> tuple[int, int]:
+    """The worst is the least."""
+    return WORST_FIRST.index(verdict.outcome), -_severity(verdict, rule)
+
+
+def _when_stale(said: _Said, case: _Case) -> _Said:
     """Good news carries only so long while nobody looks again; bad news stays until something better is seen."""
     good = said.verdict.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE)
     if not good or said.observed_at is None or case.at - said.observed_at <= case.baseline.carry:
-        return said.verdict
+        return said
     values: dict[str, str | int] = {
         "date": said.observed_at.date().isoformat(),
         "days": case.baseline.carry.days,
     }
     stale = _unknown(Reason.STALE, Text("Last seen on {date}; a pass stands for {days} days.", values))
-    return replace(stale, object=said.verdict.object)
+    return replace(said, verdict=replace(stale, object=said.verdict.object))
 
 
 def _unknown(reason: Reason, text: Text) -> Verdict:

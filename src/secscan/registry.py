@@ -89,6 +89,14 @@ def checks_version(checks: Mapping[str, Check]) -> str:
     return seal.hexdigest()[:16]
 
 
+def folder_of(check: Check) -> Path | None:
+    """The operator's folder that a check was found in; None for one that is installed."""
+    package = check.source.partition(".")[0]
+    if not package.startswith(_PRIVATE):
+        return None
+    return Path(next(iter(sys.modules[package].__path__)))
+
+
 # --- Checks -------------------------------------------------------------------------------------------
 
 

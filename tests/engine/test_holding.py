@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from secscan.engine.holding import held_backups
+from secscan.engine.gathering import gather as gather_all
 from secscan.facts import Backup, BackupFacts, Gap, SystemFacts, Unread
 from secscan.model import (
     Agency,
@@ -40,7 +40,13 @@ def gather(
     )
     facts = BackupFacts(**{"tools": (), "backups": backups, **changes})
     records = [Observation(HostTarget("nas"), "test", kind.kind, AT, kind) for kind in (facts, system(7))]
-    return held_backups(inventory, [("nas", Evidence({(r.target, r.kind): r for r in records}))], AT.date())
+    return held_backups(inventory, Evidence({(r.target, r.kind): r for r in records}))
+
+
+def held_backups(inventory: Inventory, of_nas: Evidence) -> HeldBackups:
+    held = gather_all(inventory, [("nas", of_nas)], AT.date())[HeldBackups]
+    assert isinstance(held, HeldBackups)
+    return held
 
 
 def system(offset: int) -> SystemFacts:
@@ -125,5 +131,5 @@ def test_what_could_not_be_read_of_a_server_is_told() -> None:
 def test_a_server_that_was_not_seen_is_told_too() -> None:
     inventory = Inventory({"a": Agency("a", {})}, {"nas": a_host("nas")}, (Membership("nas", "a"),))
     record = Unobserved(HostTarget("nas"), "test", "backups", AT, Reason.TIMED_OUT, "no answer")
-    gathered = held_backups(inventory, [("nas", Evidence({(record.target, "backups"): record}))], AT.date())
+    gathered = held_backups(inventory, Evidence({(record.target, "backups"): record}))
     assert gathered.keepers == {"nas": Keeper(gap=Gap(Reason.TIMED_OUT, "no answer"))}

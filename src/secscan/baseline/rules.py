@@ -160,7 +160,7 @@ class Baseline:
 
     def domain_of(self) -> dict[str, str]:
         """Check -> domain, of every rule that counts on any host."""
-        return {rule.check.id: rule.domain for rule in self._rules_of_any_host()}
+        return {rule.check.id: rule.domain for rule in self.rules_of_any_host()}
 
     def ports_to_ask(self, transport: str = "tcp") -> frozenset[int]:
         """The ports whose state some rule has to know before it can pass, whatever else a scan asks.
@@ -170,7 +170,7 @@ class Baseline:
         """
         limit = "ports" if transport == "tcp" else f"{transport}_ports"
         listed: set[int] = set()
-        for rule in self._rules_of_any_host():
+        for rule in self.rules_of_any_host():
             if PortFacts in rule.check.observes.values():
                 listed.update(getattr(rule.limits, limit, ()))
         return frozenset(listed)
@@ -178,9 +178,10 @@ class Baseline:
     @property
     def looks_inside(self) -> bool:
         """Whether some rule, for any host, judges what only who logs in can see."""
-        return any(kind.kind in INSIDE for rule in self._rules_of_any_host() for kind in rule.check.kinds)
+        return any(kind.kind in INSIDE for rule in self.rules_of_any_host() for kind in rule.check.kinds)
 
-    def _rules_of_any_host(self) -> Iterator[Rule]:
+    def rules_of_any_host(self) -> Iterator[Rule]:
+        """Every rule that counts on some host; one that means other limits for some, once for each."""
         yield from self.rules
         for rule in self.overlays.rules.values():
             if rule is not None and rule.domain in self.domains:

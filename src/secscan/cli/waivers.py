@@ -26,7 +26,7 @@ def command(workspace: str | None, form: str) -> None:
     and a finding, or patterns such as tls.* for agency, role, check and object.
     """
     from secscan.cli.parts import open_store, open_workspace
-    from secscan.engine.run import places
+    from secscan.engine.settling import places
     from secscan.history.waivers import weigh
     from secscan.inventory import inventory_from_documents
     from secscan.model import Outcome

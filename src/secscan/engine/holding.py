@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from typing import ClassVar
 
 from secscan.facts import Backup, BackupFacts, Gap, Reading, SystemFacts
 from secscan.model import (
@@ -17,59 +18,68 @@ from secscan.model import (
 )
 from secscan.reference import HeldBackup, HeldBackups, Keeper
 
-#: The kinds of facts that it takes.
-KINDS = (BackupFacts.kind, SystemFacts.kind)
 
-
-def held_backups(inventory: Inventory, evidence: Iterable[tuple[str, Evidence]], day: date) -> HeldBackups:
-    """What hosts keep of one another's backups, by their newest evidence. Pure; the order of hosts plays no part.
+class HeldBackupsGatherer:
+    """What hosts keep of one another's backups, by their newest evidence (see ``secscan.engine.gathering``).
 
     A backup is a host's where its source is the host's id, one of its names or its addresses, letter by letter, or
     where the host declares it with the key "on" and its source is no other host's. What fits several hosts is
-    matched to none. ``day`` is that of judging, which decides what belongs to which agency.
+    matched to none.
     """
-    owner = {m.host: m.agency for m in inventory.memberships if m.covers(day)}
-    hosts = {id: inventory.hosts[id] for id in sorted(owner)}
-    by_name = _by_name(hosts.values())
-    declared = _declared_on(hosts.values())
-    of_host: dict[str, list[HeldBackup]] = {}
-    keepers: dict[str, Keeper] = {}
-    for keeper, seen in evidence:
-        if keeper not in hosts:
-            continue
-        record = seen.newest.get((HostTarget(keeper), BackupFacts.kind))
+
+    makes: ClassVar[type] = HeldBackups
+    kinds: ClassVar[tuple[str, ...]] = (BackupFacts.kind, SystemFacts.kind)
+
+    def __init__(self, inventory: Inventory, day: date) -> None:
+        self._owner = {m.host: m.agency for m in inventory.memberships if m.covers(day)}
+        hosts = [inventory.hosts[id] for id in sorted(self._owner)]
+        self._by_name = _by_name(hosts)
+        self._declared = _declared_on(hosts)
+        self._of_host: dict[str, list[HeldBackup]] = {}
+        self._keepers: dict[str, Keeper] = {}
+
+    def see(self, host: Host, evidence: Evidence) -> None:
+        record = evidence.newest.get((HostTarget(host.id), BackupFacts.kind))
         if record is None:
-            continue
+            return
         if isinstance(record, Unobserved):
-            keepers[keeper] = Keeper(gap=Gap(record.reason, record.detail))
-            continue
-        if not isinstance(record.facts, BackupFacts):
-            keepers[keeper] = Keeper()
-            continue
-        facts = record.facts
-        if isinstance(facts.backups, Gap):
-            keepers[keeper] = Keeper(gap=facts.backups, unread=facts.unread)
-            continue
+            self._keepers[host.id] = Keeper(gap=Gap(record.reason, record.detail))
+        elif not isinstance(record.facts, BackupFacts):
+            self._keepers[host.id] = Keeper()
+        elif isinstance(record.facts.backups, Gap):
+            self._keepers[host.id] = Keeper(gap=record.facts.backups, unread=record.facts.unread)
+        else:
+            kept = self._kept(
+                host.id, record.facts.backups, record.observed_at, _clock_offset(host.id, evidence)
+            )
+            self._keepers[host.id] = kept.keeper(record.facts)
+
+    def reference(self) -> HeldBackups:
+        return HeldBackups(
+            {id: tuple(sorted(self._of_host[id], key=_order)) for id in sorted(self._of_host)},
+            {id: self._keepers[id] for id in sorted(self._keepers)},
+        )
+
+    def _kept(
+        self, keeper: str, backups: Iterable[Backup], seen_at: datetime, clock_offset: Reading[int]
+    ) -> "_Kept":
+        owner = self._owner
         kept = _Kept(keeper, owner[keeper])
-        offset = _clock_offset(keeper, seen)
-        for backup in facts.backups:
-            named = by_name.get(_plain(backup.source), frozenset()) if backup.source else frozenset()
+        for backup in backups:
+            named = self._by_name.get(_plain(backup.source), frozenset()) if backup.source else frozenset()
             if keeper in named and len(named) == 1:
                 continue
-            claimed = {id for id, table in declared.get(keeper, ()) if _fits(backup, table) and id != keeper}
+            tables = self._declared.get(keeper, ())
+            claimed = {id for id, table in tables if _fits(backup, table) and id != keeper}
             if not backup.source and not claimed:
                 continue  # The host's own.
             whose = _whose(named, claimed)
             kept.add(backup, whose, owner)
             if len(whose) == 1:
                 [id] = whose
-                held = HeldBackup(backup, keeper, record.observed_at, offset, owner[id] != owner[keeper])
-                of_host.setdefault(id, []).append(held)
-        keepers[keeper] = kept.keeper(facts)
-    return HeldBackups(
-        {id: tuple(sorted(of_host[id], key=_order)) for id in sorted(of_host)},
-        {id: keepers[id] for id in sorted(keepers)},
-    )
+                held = HeldBackup(backup, keeper, seen_at, clock_offset, owner[id] != owner[keeper])
+                self._of_host.setdefault(id, []).append(held)
+        return kept
 
 
 def _order(held: HeldBackup) -> tuple[str, str, str]:

@@ -1,12 +1,13 @@
-"""Evidence -> a judgement of the whole fleet: every host's findings and scores, then the groups above them."""
+"""Evidence -> a judgement: one host after the other, and the groups above them from what is left of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 from secscan.baseline import Baseline
-from secscan.engine.holding import held_backups
+from secscan.engine.gathering import GATHERERS, gather
 from secscan.evaluation import judge_host
-from secscan.history.waivers import Waiving
 from secscan.model import (
     Adjusted,
     Evidence,
@@ -18,7 +19,6 @@ from secscan.model import (
     Outcome,
     Stamp,
 )
-from secscan.reference import HeldBackups
 from secscan.scoring import score_agency, score_group, score_host
 
 #: The id of the group of all agencies.
@@ -33,37 +33,93 @@ def judge_fleet(
     references: Mapping[type, Any],
     stamp: Stamp,
 ) -> Judgement:
-    """Judges every host of the inventory as of ``stamp.at``.
+    """Judges every host of the inventory as of ``stamp.at``, and holds every finding in memory: for a few hosts.
 
-    What hosts keep of one another's backups is gathered from ``evidence`` where ``references`` have no HeldBackups;
-    that holds all of it in memory.
+    What is gathered from the whole fleet, and ``references`` have not, is gathered from ``evidence``.
 
     A score is a function of the inventory and the newest evidence, not of one run: a host without any evidence
     counts too, as wholly unknown.
     """
     day = stamp.at.date()
-    owner = {m.host: m.agency for m in inventory.memberships if m.covers(day)}
-    if HeldBackups not in references:
+    missing = [gatherer for gatherer in GATHERERS if gatherer.makes not in references]
+    if missing:
         evidence = list(evidence)
-        references = {**references, HeldBackups: held_backups(inventory, evidence, day)}
+        references = {**references, **gather(inventory, evidence, day, missing)}
+    docket = Docket(inventory, baseline, references, stamp.at)
     findings: dict[str, tuple[Finding, ...]] = {}
     scores: dict[str, HostScore] = {}
-    for host_id, seen in _of_every_host(owner, evidence):
-        host, agency_of_it = inventory.hosts[host_id], inventory.agencies[owner[host_id]]
-        held_to = baseline.for_host(host, agency_of_it.tier)
-        findings[host_id] = judge_host(
-            host, seen, baseline=held_to, agency=agency_of_it, references=references, at=stamp.at
+    for host, seen in _of_every_host(docket.owner, evidence):
+        findings[host] = docket.findings(host, seen)
+        scores[host] = docket.score(host, findings[host])
+    return judgement_of(inventory, baseline, stamp, scores, findings=findings)
+
+
+class Docket:
+    """What every host of an inventory is judged by at one instant. Pure."""
+
+    def __init__(
+        self, inventory: Inventory, baseline: Baseline, references: Mapping[type, Any], at: datetime
+    ) -> None:
+        self._inventory = inventory
+        self._baseline = baseline
+        self._references = references
+        self._at = at
+        #: Host -> agency, of every host that is judged.
+        self.owner: Mapping[str, str] = owners(inventory, at.date())
+
+    def findings(self, host: str, evidence: Evidence) -> tuple[Finding, ...]:
+        return judge_host(
+            self._inventory.hosts[host],
+            evidence,
+            baseline=self.held_to(host),
+            agency=self._inventory.agencies[self.owner[host]],
+            references=self._references,
+            at=self._at,
         )
-        scores[host_id] = score_host(host_id, findings[host_id], held_to)
-    agencies: dict[str, GroupScore] = {}
-    for agency in sorted(inventory.agencies):
-        own = [scores[host] for host in sorted(scores) if owner[host] == agency]
-        criticality = {score.host: inventory.hosts[score.host].criticality for score in own}
-        agencies[agency] = score_agency(agency, own, criticality, baseline)
+
+    def score(self, host: str, findings: Collection[Finding]) -> HostScore:
+        return score_host(host, findings, self.held_to(host))
+
+    def adjusted(
+        self, host: str, findings: Collection[Finding], lifts: Mapping[str, bool]
+    ) -> HostScore | None:
+        """The score with what is waived left out (``lifts`` as of Waiving); None where nothing of the host is."""
+        failing = [f.id for f in findings if f.outcome is Outcome.FAIL] if lifts else []
+        waived = {finding: lifts[finding] for finding in failing if finding in lifts}
+        return score_host(host, findings, self.held_to(host), waived) if waived else None
+
+    def held_to(self, host: str) -> Baseline:
+        tier = self._inventory.agencies[self.owner[host]].tier
+        return self._baseline.for_host(self._inventory.hosts[host], tier)
+
+
+def owners(inventory: Inventory, day: date) -> dict[str, str]:
+    """Host -> the agency that it belongs to on ``day``; a host of none is left out."""
+    return {m.host: m.agency for m in inventory.memberships if m.covers(day)}
+
+
+def judgement_of(
+    inventory: Inventory,
+    baseline: Baseline,
+    stamp: Stamp,
+    scores: Mapping[str, HostScore],
+    *,
+    adjusted: Mapping[str, HostScore] | None = None,
+    findings: Mapping[str, tuple[Finding, ...]] | None = None,
+) -> Judgement:
+    """The groups over the scores of all hosts. ``adjusted`` are those of hosts of which something is waived."""
+    owner = owners(inventory, stamp.at.date())
+    own: dict[str, list[HostScore]] = {agency: [] for agency in sorted(inventory.agencies)}
+    for host in sorted(scores):
+        own[owner[host]].append(scores[host])
+    agencies = {
+        agency: score_agency(agency, of_agency, _criticality(inventory, of_agency), baseline)
+        for agency, of_agency in own.items()
+    }
     tiers = sorted({agency.tier for agency in inventory.agencies.values()})
-    return Judgement(
+    judgement = Judgement(
         stamp=stamp,
-        findings=findings,
+        findings=findings or {},
         hosts=scores,
         agencies=agencies,
         tiers={
@@ -73,32 +129,25 @@ def judge_fleet(
             for tier in tiers
         },
         whole=score_group(WHOLE, list(agencies.values()), baseline),
+        adjusted=None,
     )
+    return replace(judgement, adjusted=_adjusted(judgement, inventory, baseline, adjusted or {}))
 
 
-def adjust_fleet(
-    judgement: Judgement, inventory: Inventory, baseline: Baseline, waiving: Waiving
+def _adjusted(
+    judgement: Judgement, inventory: Inventory, baseline: Baseline, hosts: Mapping[str, HostScore]
 ) -> Adjusted | None:
     """The scores with what is waived left out, of the hosts that have any and of all groups that these are in.
 
     None where nothing is waived. The judgement's own scores are not looked at twice, and never changed.
     """
-    lifts = waiving.lifts
-    owner = {host: group.id for group in judgement.agencies.values() for host in group.members}
-    hosts: dict[str, HostScore] = {}
-    for id in sorted(judgement.findings):
-        failing = [f.id for f in judgement.findings[id] if f.outcome is Outcome.FAIL] if lifts else []
-        waived = {finding: lifts[finding] for finding in failing if finding in lifts}
-        if waived:
-            held_to = baseline.for_host(inventory.hosts[id], inventory.agencies[owner[id]].tier)
-            hosts[id] = score_host(id, judgement.findings[id], held_to, waived)
     if not hosts:
         return None
+    owner = {host: group.id for group in judgement.agencies.values() for host in group.members}
     agencies: dict[str, GroupScore] = {}
     for id in sorted({owner[host] for host in hosts}):
         own = [hosts.get(host, judgement.hosts[host]) for host in judgement.agencies[id].members]
-        criticality = {score.host: inventory.hosts[score.host].criticality for score in own}
-        agencies[id] = score_agency(id, own, criticality, baseline)
+        agencies[id] = score_agency(id, own, _criticality(inventory, own), baseline)
     every = {**judgement.agencies, **agencies}
     tiers = {
         tier: score_group(tier, [every[id] for id in group.members], baseline)
@@ -108,9 +157,13 @@ def adjust_fleet(
     return Adjusted(hosts, agencies, tiers, score_group(judgement.whole.id, list(every.values()), baseline))
 
 
+def _criticality(inventory: Inventory, scores: Iterable[HostScore]) -> dict[str, int]:
+    return {score.host: inventory.hosts[score.host].criticality for score in scores}
+
+
 def _of_every_host(
     owner: Mapping[str, str], evidence: Iterable[tuple[str, Evidence]]
-) -> Iterable[tuple[str, Evidence]]:
+) -> Iterator[tuple[str, Evidence]]:
     missing = set(owner)
     for host, seen in evidence:
         if host in missing:

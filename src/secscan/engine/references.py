@@ -2,20 +2,21 @@
 
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import certifi
 
+from secscan.baseline import Baseline
 from secscan.check import TrustAnchors
-from secscan.engine import holding
-from secscan.engine.holding import held_backups
+from secscan.engine.gathering import gather, gatherers_of, kinds_of
 from secscan.facts import Release, SystemFacts
 from secscan.feeds.references import load_references
 from secscan.feeds.support import built_in
-from secscan.model import Evidence, HostTarget, Inventory
-from secscan.reference import EndOfLife, HeldBackups
+from secscan.model import Evidence, Host, HostTarget, Inventory
+from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited
 from secscan.store import Store
 
 
@@ -37,26 +38,76 @@ def references(
     return {TrustAnchors: _anchors(private_anchors), **imported}
 
 
-def stored_references(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What checks may ask for by type to judge a fleet, before the large part of it was read.
+
+    It is small, so that every process that judges can be handed it and read the rest for itself.
+    """
+
+    anchors: Sequence[bytes]
+    #: None too where nothing in it is asked for.
+    feeds: Path | None
+    releases: frozenset[Release]
+    #: What was imported counts as it was known then.
+    at: datetime
+    gathered: Mapping[type, Any]
+
+    def references(self) -> Mapping[type, Any]:
+        """Raises FeedError."""
+        imported = references(self.anchors, feeds=self.feeds, releases=self.releases, at=self.at)
+        return {**imported, **self.gathered}
+
+
+def what_is_known(
     store: Store,
     inventory: Inventory,
+    baseline: Baseline,
     at: datetime,
     *,
     anchors: Sequence[bytes],
     feeds: Path | None,
     known: datetime,
-) -> Mapping[type, Any]:
-    """Everything a check may ask for, to judge what was seen by ``at``.
+) -> Known:
+    """What the rules of a baseline ask for, to judge what was seen by ``at``.
 
-    That is what the world said as it was ``known`` then, and what hosts kept of one another's backups.
-    Raises FeedError.
+    That is what the world said as it was ``known`` then, and what is gathered from the whole fleet.
     """
+    asked = {kind for rule in baseline.rules_of_any_host() for kind in rule.check.asks.values()}
+    imports = bool(asked & _IMPORTED)
+    gatherers = [*gatherers_of(asked), *([_Releases] if imports else ())]
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
-    # Two passes over little: one host at a time is held in memory when all of its evidence is read.
-    systems = store.evidence(at, owned, kinds=[SystemFacts.kind])
-    releases = releases_in(seen for _host, seen in systems)
-    held = held_backups(inventory, store.evidence(at, owned, kinds=holding.KINDS), at.date())
-    return {**references(anchors, feeds=feeds, releases=releases, at=known), HeldBackups: held}
+    # One pass over little: one host at a time is held in memory when all of its evidence is read.
+    evidence = store.evidence(at, owned, kinds=kinds_of(gatherers)) if gatherers else ()
+    gathered = gather(inventory, evidence, at.date(), gatherers)
+    releases = gathered.pop(Release, frozenset())
+    return Known(
+        anchors=tuple(anchors),
+        feeds=feeds if imports else None,
+        releases=releases,
+        at=known,
+        gathered=gathered,
+    )
+
+
+#: What comes out of the database of imports. Reading that takes time, and is left where no rule asks for any of it.
+_IMPORTED = frozenset({Advisories, KnownExploited, ExploitPrediction, EndOfLife})
+
+
+class _Releases:
+    """The releases of operating systems that the fleet runs: advisories are read for these alone."""
+
+    makes: ClassVar[type] = Release
+    kinds: ClassVar[tuple[str, ...]] = (SystemFacts.kind,)
+
+    def __init__(self, inventory: Inventory, day: date) -> None:  # noqa: ARG002 - a gatherer's signature
+        self._found: frozenset[Release] = frozenset()
+
+    def see(self, host: Host, evidence: Evidence) -> None:  # noqa: ARG002 - a gatherer's signature
+        self._found |= releases_in([evidence])
+
+    def reference(self) -> frozenset[Release]:
+        return self._found
 
 
 def releases_in(evidence: Iterable[Evidence]) -> frozenset[Release]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.engine.judging import judge_fleet
-from secscan.engine.references import stored_references
+from secscan.engine.references import Known, what_is_known
 from secscan.engine.stamping import stamp
 from secscan.evaluation import judge_host
 from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
@@ -30,9 +30,13 @@ class Sources:
     anchors: Sequence[bytes] = ()
     feeds: Path | None = None
 
-    def of(self, store: Store, inventory: Inventory, at: datetime, known: datetime) -> Mapping[type, Any]:
-        """To judge what was seen by ``at``, as it was ``known`` then (None: now)."""
-        return stored_references(store, inventory, at, anchors=self.anchors, feeds=self.feeds, known=known)
+    def of(
+        self, store: Store, inventory: Inventory, baseline: Baseline, at: datetime, known: datetime
+    ) -> Known:
+        """To judge what was seen by ``at``, as it was ``known`` then."""
+        return what_is_known(
+            store, inventory, baseline, at, anchors=self.anchors, feeds=self.feeds, known=known
+        )
 
 
 def replay(
@@ -51,7 +55,7 @@ def replay(
         inventory,
         store.evidence(at, owned),
         baseline=baseline,
-        references=sources.of(store, inventory, at, known),
+        references=sources.of(store, inventory, baseline, at, known).references(),
         stamp=stamp(run=run, at=at, baseline=baseline, inventory=inventory, feeds=sources.feeds, known=known),
     )
 
@@ -129,7 +133,7 @@ def _rejudged(store: Store, before: _Side, after: _Side, sources: Sources) -> Re
 
     def known(by: _Side) -> Mapping[type, Any]:
         """What was seen by the earlier instant, and what the world said by that of ``by``."""
-        return sources.of(store, before.inventory, before.stamp.at, by.stamp.at)
+        return sources.of(store, before.inventory, by.baseline, before.stamp.at, by.stamp.at).references()
 
     def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
         # The earlier declarations: what the inventory says of a host now is part of what it is now.

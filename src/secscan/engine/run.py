@@ -1,7 +1,8 @@
 """One run: plan, collect, record, judge, score. What was recorded stays, whatever ends a run."""
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,17 +11,27 @@ import msgspec
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.canaries import misjudged
-from secscan.engine.judging import adjust_fleet, judge_fleet
+from secscan.engine.judging import judgement_of
 from secscan.engine.looking import Progress, backups_on, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
-from secscan.engine.references import stored_references
+from secscan.engine.references import what_is_known
+from secscan.engine.settling import Settling, lives_elsewhere, settled
 from secscan.engine.stamping import stamp
 from secscan.evaluation import services
 from secscan.facts import BUILT_IN, Facts
-from secscan.history import retire, settle
-from secscan.history.waivers import Place, mark_waived, weigh
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
-from secscan.model import Evidence, Finding, Host, Inventory, Judgement, Record, Waiver
+from secscan.model import (
+    Evidence,
+    Finding,
+    Host,
+    HostScore,
+    Inventory,
+    Judgement,
+    Misjudged,
+    Record,
+    Stamp,
+    Waiver,
+)
 from secscan.registry import checks_version
 from secscan.scope import Scope, scope_document, utc_now
 from secscan.scoring import SCORING_VERSION
@@ -51,6 +62,7 @@ class Means:
     baseline: Baseline
     scope: Scope
     probe_log: str | None
+    #: Processes that look at hosts, and afterwards judge them.
     workers: int
     #: How hosts are logged in to; None where nobody can, or where the baseline asks for nothing that it would show.
     login: Login | None = None
@@ -151,49 +163,65 @@ def judge(
 ) -> Judgement:
     """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement.
 
+    What is returned holds the scores, and of the findings the failures alone (of canaries, all): the rest is stored.
+    It is all stored, or, whatever ends it early, nothing of it.
+
     Where a canary among the hosts that the run ``looked_at`` is judged wrongly, the run goes into quarantine instead,
     and no score, finding or life is touched.
     """
-    owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
-    known = stored_references(means.store, inventory, at, anchors=means.anchors, feeds=means.feeds, known=at)
-    judgement = judge_fleet(
-        inventory,
-        means.store.evidence(at, owned),
+    settling = Settling(
+        location=means.store.location,
+        inventory=inventory,
         baseline=means.baseline,
-        references=known,
-        stamp=stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds),
+        known=what_is_known(
+            means.store, inventory, means.baseline, at, anchors=means.anchors, feeds=means.feeds, known=at
+        ),
+        at=at,
+        standing=frozenset(means.standing or means.checks),
+        waivers=tuple(means.waivers),
+        whole=frozenset(id for id in looked_at if id in inventory.hosts and inventory.hosts[id].canary),
+        kinds=means.kinds,
     )
-    wrong = tuple(misjudged(inventory, judgement, looked_at))
-    if wrong:
-        means.store.quarantine(run, wrong, utc_now())
-        return judgement
-    before = means.store.lifecycles()
-    findings = [finding for of_host in judgement.findings.values() for finding in of_host]
-    there = set(owned)
-    standing = means.standing or means.checks.keys()
-    after = retire(
-        settle(before, findings, at), at, stands=lambda host, check: host in there and check in standing
-    )
-    waiving = weigh(
-        means.waivers, findings, places(inventory, at), accepted=means.store.accepted(), day=at.date()
-    )
-    after = mark_waived(after, waiving, at)
-    judgement = replace(judgement, adjusted=adjust_fleet(judgement, inventory, means.baseline, waiving))
-    changed = {id: life for id, life in after.items() if before.get(id) != life}
-    means.store.save_judgement(run, judgement, changed, waiving.accepted)
+    stamped = stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds)
+    try:
+        return _judge(settling, stamped, means, looked_at)
+    except _MisjudgedError as misjudgement:
+        means.store.quarantine(run, misjudgement.wrong, utc_now())
+        return misjudgement.judgement
+
+
+class _MisjudgedError(Exception):
+    """Takes back what was stored of a judgement that misjudged canaries."""
+
+    def __init__(self, wrong: tuple[Misjudged, ...], judgement: Judgement) -> None:
+        super().__init__(wrong)
+        self.wrong = wrong
+        self.judgement = judgement
+
+
+def _judge(settling: Settling, stamped: Stamp, means: Means, looked_at: Collection[str]) -> Judgement:
+    scores: dict[str, HostScore] = {}
+    adjusted: dict[str, HostScore] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
+    accepted: dict[tuple[str, str], str] = {}
+    with means.store.saving(stamped.run or 0, stamped) as saving:
+        with contextlib.closing(settled(settling, processes=means.workers)) as batches:
+            for batch in batches:
+                saving.add(batch.changes, batch.lives)
+                scores |= batch.scores
+                adjusted |= batch.adjusted
+                findings |= batch.findings
+                accepted |= batch.accepted
+        judgement = judgement_of(
+            settling.inventory, settling.baseline, stamped, scores, adjusted=adjusted, findings=findings
+        )
+        wrong = tuple(misjudged(settling.inventory, judgement, looked_at))
+        if wrong:
+            raise _MisjudgedError(wrong, judgement)
+        for lives in lives_elsewhere(settling, means.store, scores.keys()):
+            saving.add_lives(lives)
+        saving.complete(judgement, accepted)
     return judgement
-
-
-def places(inventory: Inventory, at: datetime) -> Callable[[Finding], Place]:
-    """Where a finding is on the day of ``at``, for the patterns of waivers."""
-    owner = {m.host: m.agency for m in inventory.memberships if m.covers(at.date())}
-
-    def place_of(finding: Finding) -> Place:
-        host = finding.subject.host or ""
-        role = inventory.hosts[host].role if host in inventory.hosts else ""
-        return Place(owner.get(host, finding.subject.id), role)
-
-    return place_of
 
 
 def _known(

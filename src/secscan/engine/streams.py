@@ -1,10 +1,11 @@
-"""Several streams of values read at the same time, each in a thread of its own."""
+"""Several streams of values read at the same time, each in a thread of its own; and one that is ours alone."""
 
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import BinaryIO, Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -67,3 +68,10 @@ class Streams(Generic[T]):
 class _Ended:
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+def claim_stdout() -> BinaryIO:
+    """Standard output for messages alone: what any library prints goes to standard error from here on."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers

@@ -7,7 +7,7 @@ scan decides.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from secscan.baseline import Rule
-from secscan.engine.holding import KINDS, held_backups
+from secscan.engine.gathering import gather, gatherers_of, kinds_of
 from secscan.engine.looking import look
 from secscan.engine.protocol import CollectionSettings, Setup
 from secscan.engine.references import references, releases_in
@@ -252,7 +252,7 @@ def _keepers(host: Host, inventory: Inventory, means: Means, at: datetime, rule:
     """The hosts that keep backups of this one, where the rule asks for them: as declared, and as was seen before."""
     if HeldBackups not in rule.check.asks.values():
         return []
-    held = held_backups(inventory, means.store.evidence(at, _owned(inventory, at), kinds=KINDS), at.date())
+    held = _gathered([HeldBackups], inventory, {}, means, at)[HeldBackups]
     ids = {table.on for table in host.backups if table.on}
     ids |= {backup.keeper for backup in held.of_host.get(host.id, ())}
     return [inventory.hosts[id] for id in sorted(ids - {host.id}) if id in inventory.hosts]
@@ -263,14 +263,21 @@ def _references(
 ) -> Mapping[type, Any]:
     releases = releases_in(evidence.values())
     known = references(means.anchors, feeds=means.feeds, releases=releases, at=at)
-    if HeldBackups not in rule.check.asks.values():
-        return known
+    return {**known, **_gathered(tuple(rule.check.asks.values()), inventory, evidence, means, at)}
 
-    def every() -> Iterator[tuple[str, Evidence]]:
-        for id, seen in means.store.evidence(at, _owned(inventory, at), kinds=KINDS):
-            yield id, evidence.get(id, seen)
 
-    return {**known, HeldBackups: held_backups(inventory, every(), at.date())}
+def _gathered(
+    wanted: Collection[type],
+    inventory: Inventory,
+    evidence: Mapping[str, Evidence],
+    means: Means,
+    at: datetime,
+) -> dict[type, Any]:
+    """Those of the wanted references that are gathered from the fleet; ``evidence`` is newer than what is stored."""
+    gatherers = gatherers_of(wanted)
+    stored = means.store.evidence(at, _owned(inventory, at), kinds=kinds_of(gatherers)) if gatherers else ()
+    every = ((id, evidence.get(id, seen)) for id, seen in stored)
+    return gather(inventory, every, at.date(), gatherers)
 
 
 def _owned(inventory: Inventory, at: datetime) -> list[str]:

@@ -36,6 +36,7 @@ from secscan.engine.protocol import (
     to_wire,
 )
 from secscan.engine.shard import Collectors, Shard, absentees, collect_shard
+from secscan.engine.streams import claim_stdout
 from secscan.facts.ports import port_ranges, ports_in
 from secscan.model import Endpoint, Host, HostTarget, Reason, Record, Unobserved
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
@@ -47,7 +48,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> None:
-    answers = _claim_stdout()
+    answers = claim_stdout()
     _end_with_the_coordinator()
     inbox: queue.Queue[ToWorker] = queue.Queue()
     threading.Thread(target=_read_inbox, args=(sys.stdin.buffer, inbox), daemon=True).start()
@@ -169,13 +170,6 @@ def _end_with_the_coordinator() -> None:
     )
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _claim_stdout() -> BinaryIO:
-    """Standard output is for messages alone: what any library prints goes to standard error."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return answers
 
 
 def _read_inbox(stream: BinaryIO, inbox: "queue.Queue[ToWorker]") -> None:

@@ -25,23 +25,23 @@ from secscan.model import (
     Text,
 )
 from secscan.store import tables
-from secscan.store.columns import as_written, from_json_text, json_text
+from secscan.store.columns import as_written, from_json_text, json_text, microseconds, storable
 from secscan.store.evidence import last_attempts
 from secscan.store.intervals import close, holds
-from secscan.store.numbering import chunks, insert_all, number, number_phrases, phrase_digest, phrase_texts
+from secscan.store.numbering import chunks, insert_stored, number, number_phrases, phrase_digest, phrase_texts
 
 #: Hosts whose findings are compared or read in one go.
 HOSTS_AT_ONCE = 250
 
-#: The columns that make a finding the same one.
-IDENTITY = ("host", "subject", "check", "object")
+#: The columns of a finding, in the order of what is written.
+IDENTITY = ("id", "host", "name", "subject", "check", "object")
 
 #: The columns that make a finding unchanged; when it was seen is not one of them.
 STATE = ("outcome", "severity", "reason", "template", "template_values", "addresses")
 
 # Plain tuples in the order of these columns: a judgement compares every finding of the fleet.
-_Identity: TypeAlias = tuple[int, str, int, str]
-_State: TypeAlias = tuple[str, int, str | None, int, str, str]
+_Identity: TypeAlias = tuple[str, str, str]
+_State: TypeAlias = tuple[str, int, str | None, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,96 +61,126 @@ class FindingFilter:
             yield tables.finding_state.c.outcome.in_([outcome.value for outcome in self.outcomes])
 
 
-def save_findings(connection: Connection, judgement: int, findings: Mapping[str, Sequence[Finding]]) -> None:
-    hosts = number(connection, tables.host, findings)
-    phrases = _Phrases(connection)
-    for some in chunks(sorted(findings), HOSTS_AT_ONCE):
-        _save_hosts(connection, judgement, {hosts[host]: findings[host] for host in some}, phrases)
+@dataclass(frozen=True, slots=True)
+class FindingChanges:
+    """What a judgement says of some hosts otherwise than the newest one that is stored.
 
+    Made by readers, in whatever process, so that a host's findings can be forgotten when it was judged; written by
+    the one writer. Rows are plain tuples: the finding's number (None: it has none yet), host, id, subject, check and
+    object; then outcome, severity, reason, template, values, addresses and when it was seen, as they are stored.
+    """
+
+    #: Every host that was judged, those too of which nothing changed.
+    hosts: tuple[str, ...]
+    opened: tuple[tuple[Any, ...], ...]
+    #: Numbers of findings whose present state ends.
+    closed: tuple[int, ...]
+
+
+def find_changes(connection: Connection, findings: Mapping[str, Sequence[Finding]]) -> FindingChanges:
+    """Raises ValueError where a finding is named twice."""
+    opened: list[tuple[Any, ...]] = []
+    closed: list[int] = []
+    for some in chunks(sorted(findings), HOSTS_AT_ONCE):
+        _compare_hosts(connection, {host: findings[host] for host in some}, opened, closed)
+    return FindingChanges(tuple(findings), tuple(opened), tuple(closed))
+
+
+def _compare_hosts(
+    connection: Connection,
+    findings: Mapping[str, Sequence[Finding]],
+    opened: list[tuple[Any, ...]],
+    closed: list[int],
+) -> None:
+    known = _known_findings(connection, findings)
+    for host, of_host in findings.items():
+        of_subject: dict[Subject, str] = {}
+        left = known.get(host, {})
+        named: set[_Identity] = set()
+        for finding in of_host:
+            subject = of_subject.get(finding.subject)
+            if subject is None:
+                subject = of_subject[finding.subject] = finding.subject.key
+            identity = (subject, finding.check, finding.object)
+            if identity in named:
+                raise ValueError(f"{finding.id} ({finding.check} on {subject}) is there twice")
+            named.add(identity)
+            state = _state(finding)
+            id, current = left.pop(identity, (None, None))
+            if current == state:
+                continue
+            if id is not None and current is not None:
+                closed.append(id)
+            at = finding.observed_at
+            seen_at = None if at is None else microseconds(at)
+            name = "" if id is not None else finding.id
+            opened.append((id, host, name, *identity, *state, seen_at))
+        closed += [id for id, current in left.values() if current is not None]
+
+
+def apply_changes(connection: Connection, judgement: int, changes: FindingChanges) -> None:
+    hosts = number(connection, tables.host, changes.hosts)
+    phrases = number_phrases(connection, {text for row in changes.opened for text in (row[4], row[9])})
+    next_id = next_finding(connection)
+    new: list[tuple[Any, ...]] = []
+    states: list[tuple[Any, ...]] = []
+    for id, host, name, subject, check, object, outcome, severity, reason, template, *rest in changes.opened:
+        if id is None:
+            id = next_id
+            next_id += 1
+            new.append((id, hosts[host], name, storable(subject), phrases[check], storable(object)))
+        values, addresses, seen_at = rest
+        states.append(
+            (id, judgement, outcome, severity, reason, phrases[template], values, addresses, seen_at)
+        )
+    s = tables.finding_state
+    ended = [{"_finding": id} for id in changes.closed]
+    close(connection, s, s.c.finding == bindparam("_finding"), judgement, ended)
+    insert_stored(connection, tables.finding, IDENTITY, new)
+    insert_stored(connection, s, ("finding", "since", *STATE, "observed_at"), states)
+
+
+def close_others(connection: Connection, judgement: int, hosts: Iterable[str]) -> None:
+    """Ends what is current of all other hosts: they are gone."""
     h, f, s = tables.host, tables.finding, tables.finding_state
     current = select(f.c.id).join(s, s.c.finding == f.c.id).where(f.c.host == h.c.id, s.c.until.is_(None))
-    held = {id for (id,) in connection.execute(select(h.c.id).where(current.exists()))}
-    gone = [{"_host": id} for id in sorted(held - set(hosts.values()))]
+    held = {name: id for id, name in connection.execute(select(h.c.id, h.c.name).where(current.exists()))}
+    gone = [{"_host": held[name]} for name in sorted(held.keys() - set(hosts))]
     of_host = select(f.c.id).where(f.c.host == bindparam("_host")).scalar_subquery()
     close(connection, s, s.c.finding.in_(of_host), judgement, gone)
 
 
-def _save_hosts(
-    connection: Connection, judgement: int, findings: Mapping[int, Sequence[Finding]], phrases: "_Phrases"
-) -> None:
-    known = _known_findings(connection, findings)
-    phrases.learn(t for of_host in findings.values() for f in of_host for t in (f.check, f.evidence.template))
-    next_id = next_finding(connection)
-    new: list[dict[str, Any]] = []
-    opened: list[dict[str, Any]] = []
-    closed: list[dict[str, Any]] = []
-    named: set[_Identity] = set()
-    for host, of_host in findings.items():
-        for finding in of_host:
-            identity = (host, finding.subject.key, phrases[finding.check], finding.object)
-            if identity in named:
-                raise ValueError(f"{finding.id} ({finding.check} on {finding.subject.key}) is there twice")
-            named.add(identity)
-            state = _state(finding, phrases)
-            id, current = known.get(identity, (None, None))
-            if current == state:
-                continue
-            if id is None:
-                id = next_id
-                next_id += 1
-                new.append({"id": id, "name": finding.id, **dict(zip(IDENTITY, identity, strict=True))})
-            elif current is not None:
-                closed.append({"_finding": id})
-            columns = dict(zip(STATE, state, strict=True))
-            opened.append({"finding": id, "since": judgement, "observed_at": finding.observed_at, **columns})
-    unnamed = known.keys() - named
-    closed += [{"_finding": known[identity][0]} for identity in unnamed if known[identity][1] is not None]
-
-    s = tables.finding_state
-    close(connection, s, s.c.finding == bindparam("_finding"), judgement, closed)
-    insert_all(connection, tables.finding, new)
-    insert_all(connection, s, opened)
-
-
-class _Phrases:
-    """Numbers of check ids and evidence templates: few, and met again with every host."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._numbers: dict[str, int] = {}
-
-    def learn(self, texts: Iterable[str]) -> None:
-        self._numbers |= number_phrases(self._connection, set(texts) - self._numbers.keys())
-
-    def __getitem__(self, text: str) -> int:
-        return self._numbers[text]
-
-
-def _state(finding: Finding, phrases: _Phrases) -> _State:
+def _state(finding: Finding) -> _State:
     return (
         finding.outcome.value,
         int(finding.severity),
         finding.reason.value if finding.reason else None,
-        phrases[finding.evidence.template],
+        finding.evidence.template,
         json_text(finding.evidence.values),
         json_text(finding.addresses),
     )
 
 
 def _known_findings(
-    connection: Connection, hosts: Iterable[int]
-) -> dict[_Identity, tuple[int, _State | None]]:
+    connection: Connection, hosts: Iterable[str]
+) -> dict[str, dict[_Identity, tuple[int, _State | None]]]:
     """Every finding these hosts ever had, and its current state if it has one."""
-    f, s = tables.finding, tables.finding_state
-    rows = (
-        select(f.c.id, *(f.c[name] for name in IDENTITY), *(s.c[name] for name in STATE))
-        .join_from(f, s, and_(s.c.finding == f.c.id, s.c.until.is_(None)), isouter=True)
-        .where(f.c.host.in_(hosts))
-    )
-    return {
-        (host, subject, check, object): (id, None if state[0] is None else tuple(state))
-        for id, host, subject, check, object, *state in connection.execute(rows).all()
-    }
+    h, f, s = tables.host, tables.finding, tables.finding_state
+    plain = [type_coerce(f.c[name], TextColumn) for name in ("subject", "object")]
+    rows = connection.execute(
+        select(h.c.name, f.c.id, plain[0], f.c.check, plain[1], *(s.c[name] for name in STATE))
+        .join_from(h, f, f.c.host == h.c.id)
+        .join(s, and_(s.c.finding == f.c.id, s.c.until.is_(None)), isouter=True)
+        .where(h.c.name.in_(list(hosts)))
+    ).all()
+    used = {id for row in rows for id in (row[3], row[8]) if id is not None}
+    texts = phrase_texts(connection, used)
+    known: dict[str, dict[_Identity, tuple[int, _State | None]]] = {}
+    for host, id, subject, check, object, outcome, severity, reason, template, values, addresses in rows:
+        identity = (as_written(subject), texts[check], as_written(object))
+        state = None if outcome is None else (outcome, severity, reason, texts[template], values, addresses)
+        known.setdefault(host, {})[identity] = (id, state)
+    return known
 
 
 def next_finding(connection: Connection) -> int:

@@ -154,3 +154,17 @@ def _add(connection: Connection, table: Table, rows: Mapping[V, Mapping[str, Any
 def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
+
+
+def insert_stored(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """As ``insert_all``, of hundreds of thousands of rows: of values as they are stored, which no type is asked of."""
+    if not rows:
+        return
+    statement = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
+    parameters: Any = [dict(zip(columns, row, strict=True)) for row in rows]
+    if statement.positional:
+        order = [columns.index(name) for name in statement.positiontup or ()]
+        parameters = [tuple(row[place] for place in order) for row in rows]
+    connection.exec_driver_sql(str(statement), parameters)

@@ -1,5 +1,6 @@
 """The store: everything that was seen, judged and scored, in one database that outlives every crash."""
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from secscan.store import (
 )
 from secscan.store.chain import Chain
 from secscan.store.database import Database
-from secscan.store.findings import FindingFilter
+from secscan.store.findings import FindingChanges, FindingFilter, find_changes
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
 from secscan.store.scores import Scores, hosts_of_agencies, hosts_of_agency, read_scores, stamp_of
@@ -61,6 +62,13 @@ class Store:
             database.close()
             raise
         return cls(database, kinds)
+
+    @property
+    def location(self) -> str | Path:
+        """The path or URL, for a process of ours that opens it for itself; a URL may hold a password."""
+        if self._database.path is not None:
+            return self._database.path
+        return self._database.url.render_as_string(hide_password=False)
 
     @staticmethod
     def upgrade(path_or_url: str | Path) -> None:
@@ -168,6 +176,28 @@ class Store:
         """
         with self._database.writing() as connection:
             judgements.save(connection, run, judgement, lives, accepted or {})
+
+    @contextlib.contextmanager
+    def saving(self, run: int, stamp: Stamp) -> Iterator[judgements.Saving]:
+        """A judgement host by host, in one transaction: where it is left incomplete, or an error ends it, nothing
+        is stored. Whoever reads meanwhile sees what was there before.
+        """
+        with self._database.writing() as connection:
+            saving = judgements.Saving(connection, run, stamp)
+            yield saving
+            if not saving.is_complete:
+                raise ValueError(f"the judgement of run {run} was not completed")
+
+    def changes(self, findings: Mapping[str, Sequence[Finding]]) -> FindingChanges:
+        """What these findings, by host, say otherwise than the newest judgement. Raises ValueError where one is
+        named twice."""
+        with self._database.reading() as connection:
+            return find_changes(connection, findings)
+
+    def judged_hosts(self) -> list[str]:
+        """Every host, and whatever else a judgement was ever filed under, by id."""
+        with self._database.reading() as connection:
+            return findings.hosts_with_findings(connection)
 
     def findings(
         self,
