@@ -27,6 +27,7 @@ from secscan.facts import (
 from secscan.model import (
     AddressTarget,
     Agency,
+    Each,
     Earlier,
     Endpoint,
     Evidence,
@@ -694,3 +695,67 @@ def test_what_says_that_tls_was_switched_off_says_when_it_was_there() -> None:
         "TLS was spoken here on 2026-11-15 and is not any more; heard: plain HTTP. Switch it on again, or declare the "
         'service with tls = "none" if that is meant.'
     )
+
+
+# --- What holds of each address and service of a host ---------------------------------------------------
+
+
+@check("contradiction.counts", severity=Severity.LOW)
+def counts(
+    inside: Observation[SocketFacts], outside: Each[PortFacts], spoken: Each[TlsFacts]
+) -> Iterator[Verdict]:
+    """It is.
+
+    Why: It is a test.
+
+    Fix: Nothing.
+    """
+    for each in (outside, spoken):
+        for record in each.records:
+            missing = isinstance(record, Unobserved) and record.reason.value
+            yield passed("{said}", object=record.target.key, said=missing or "seen")
+
+
+def test_a_check_is_given_what_was_seen_of_each_address_and_service() -> None:
+    findings = judge(
+        at_addresses(A, B),
+        seen(HostTarget("h"), SocketFacts(), kind="sockets"),
+        ports(A, p443=OPEN),
+        unseen(AddressTarget("h", B), "ports"),
+        tls(A),
+        checks=(counts,),
+    )
+    assert {f.object: str(f.evidence) for f in findings} == {
+        f"h {A}": "seen",
+        f"h {B}": "timed-out",
+        f"h {A} tcp/443/h.example": "seen",
+        f"h {B} tcp/443/h.example": "not-attempted",
+    }
+
+
+def test_what_rests_on_several_looks_is_as_old_as_the_oldest() -> None:
+    old = NOW - timedelta(days=15)
+    findings = judge(
+        at_addresses(A),
+        seen(HostTarget("h"), SocketFacts(), kind="sockets"),
+        ports(A, at=old),
+        host=BARE,
+        checks=(counts,),
+    )
+    assert {(f.outcome, f.reason, f.observed_at) for f in findings} == {(Outcome.UNKNOWN, Reason.STALE, old)}
+
+
+@pytest.mark.parametrize(("observed", "gathered"), [(PortFacts, TlsFacts), (SocketFacts, SystemFacts)])
+def test_only_a_check_of_whole_hosts_is_given_their_parts(observed: Any, gathered: Any) -> None:
+    def odd(seen: Any, each: Any) -> Iterator[Verdict]:
+        """It is.
+
+        Why: It is a test.
+
+        Fix: Nothing.
+        """
+        yield passed("It is.")
+
+    odd.__annotations__ |= {"seen": Observation[observed], "each": Each[gathered]}
+    with pytest.raises(CheckDefinitionError, match="for checks that observe a host as a whole"):
+        check("contradiction.odd", severity=Severity.LOW)(odd)

@@ -590,6 +590,25 @@ def test_a_folder_without_files_says_what_to_write(tmp_path: Path) -> None:
         load_inventory(tmp_path)
 
 
+def test_a_port_is_not_declared_as_a_service_and_as_closed(write: Write) -> None:
+    host = '[[host]]\nid = "h"\naddresses = ["127.0.0.1"]\nclosed = "80-90"\n'
+    folder = write(a=agency("a") + host + "[[host.service]]\nport = 85\n")
+    assert mistakes(folder) == [
+        "a.toml:8: host[0].service[0]: tcp/85 is declared as a service, and in 'closed'; leave it out of one of them"
+    ]
+
+
+def test_a_udp_service_is_no_matter_of_closed_ports(write: Write) -> None:
+    host = '[[host]]\nid = "h"\naddresses = ["127.0.0.1"]\nclosed = "53, 23"\n'
+    folder = write(a=agency("a") + host + '[[host.service]]\nport = 53\ntransport = "udp"\n')
+    assert load_inventory(folder).hosts["h"].closed == "23,53"
+
+
+def test_a_host_that_declares_no_port_closed_is_written_as_before_it_could(write: Write) -> None:
+    loaded = load_inventory(write(a=agency("a") + '[[host]]\nid = "h"\naddresses = ["127.0.0.1"]\n'))
+    assert "closed" not in agency_document(loaded, "a")["hosts"][0]
+
+
 # --- Documents --------------------------------------------------------------------------------------------
 
 ids = st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True)
@@ -641,6 +660,7 @@ def hosts(draw: st.DrawFn, id: str) -> Host:
         resolve=draw(st.booleans()),
         backups=tuple(draw(st.lists(backups, max_size=2))),
         canary=draw(st.none() | st.sampled_from(Canary)),
+        closed=draw(st.sampled_from(["", "23,80-81"])),
     )
 
 

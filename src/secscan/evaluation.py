@@ -23,6 +23,7 @@ from secscan.facts import (
 from secscan.model import (
     AddressTarget,
     Agency,
+    Each,
     Earlier,
     Endpoint,
     Evidence,
@@ -293,9 +294,23 @@ def _judge_target(
         parameter: Earlier(case.evidence.earlier.get((target, kind.kind), ()))
         for parameter, kind in rule.check.compares.items()
     }
+    for parameter, kind in rule.check.gathers.items():
+        given[parameter] = Each(tuple(_each(kind, case)))
+        observed += [r.observed_at for r in given[parameter].records if isinstance(r, Observation)]
     given |= _asked(rule, case, service)
     verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
     return [_Said(verdict, address, min(observed, default=None)) for verdict in verdicts]
+
+
+def _each(kind: type[Facts], case: _Case) -> Iterator[Record]:
+    """The newest record of every address of the host, or of every service at every address."""
+    targets: list[Target] = [AddressTarget(case.host.id, address) for address in case.addresses]
+    if kind.level is Level.ENDPOINT:
+        known = services(case.host, case.evidence)
+        targets = [place for service in known for place in endpoints(case.host, service, case.evidence)]
+    for target in targets:
+        record = case.evidence.newest.get((target, kind.kind))
+        yield record or _not_attempted(target, kind.kind, case)
 
 
 def _not_attempted(target: Target, kind: str, case: _Case) -> Unobserved:

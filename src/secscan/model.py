@@ -182,6 +182,8 @@ class Host:
     canary: Canary | None = None
     #: Zones that the host serves as a name server: what it is asked to give whole, to see that it does not.
     dns_zones: tuple[str, ...] = ()
+    #: TCP ports that are not to answer, such as ``"23,3306-3310"``.
+    closed: str = ""
 
     @property
     def server_name(self) -> str:
@@ -573,6 +575,16 @@ class Misjudged:
     host: str
     canary: Canary
     failing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Each(Generic[FactsT]):
+    """The newest records of every address of a host, or of every service at every address; in one order.
+
+    What was never looked at is there as an Unobserved.
+    """
+
+    records: tuple[Observation[FactsT] | Unobserved, ...] = ()
 
 
 #: How far back evidence reaches beyond the newest look: a year of any schedule, and a month to spare.

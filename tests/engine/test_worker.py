@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from secscan.engine.protocol import Seen, from_wire, line, read_from_worker
-from secscan.engine.worker import MOST_ENCODED, on_the_wire
+from secscan.engine.protocol import CollectionSettings, Seen, from_wire, line, read_from_worker
+from secscan.engine.shard import Shard
+from secscan.engine.worker import MOST_ENCODED, on_the_wire, port_list
 from secscan.facts import AccessFacts, Facts, HostKey, PackageFacts, Release, SystemFacts
-from secscan.model import HostTarget, Observation, Reason, Record, Unobserved
+from secscan.model import ExpectedService, Host, HostTarget, Observation, Reason, Record, Service, Unobserved
 from tests.processes import adopting, descendants, survivors
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -54,6 +55,13 @@ def test_a_worker_stuck_with_python_s_lock_ends_with_its_coordinator_and_so_does
             os.kill(pid, signal.SIGKILL)
         assert (said, left) == (b"stuck\n", {})
         assert "sleep 600" in below.values()
+
+
+def test_ports_that_are_to_be_closed_are_asked_whatever_else_is() -> None:
+    host = Host("h", services=(ExpectedService(Service("h", "tcp", 443)),), closed="23,80-81")
+    shard = Shard("s", (host,), known_ports={"h": (8443,)})
+    asked = port_list("top-100", [host], shard, CollectionSettings(needed_ports="21"))
+    assert asked == "top-100,21,23,80-81,443,8443"
 
 
 def sent(facts: Facts) -> Record:

@@ -115,12 +115,14 @@ def what_it_needs(finding: Finding, rule: Rule, host: Host, keepers: Iterable[Ho
     observed = {kind.kind for kind in rule.check.observes.values()}
     if rule.check.level is Level.HOST:
         inside = INSIDE if observed & set(INSIDE) else ()
-        return Need((host, *keepers), frozenset({AddressFacts.kind, *inside}))
+        gathered = {PortFacts.kind, *(kind.kind for kind in rule.check.gathers.values())}
+        outside = gathered if rule.check.gathers else ()
+        return Need((host, *keepers), frozenset({AddressFacts.kind, *inside, *outside}))
     kinds = frozenset({AddressFacts.kind, PortFacts.kind, *observed})
     one = _PORT.fullmatch(finding.object)
     if rule.check.level is Level.ADDRESS and one:
         # Without its services, whose ports would be asked too.
-        return Need((replace(host, services=(), ports=one[1]),), kinds)
+        return Need((replace(host, services=(), closed="", ports=one[1]),), kinds)
     if rule.check.level is Level.ENDPOINT and finding.subject.level is SubjectLevel.SERVICE:
         return Need((_with_one_service(host, finding),), kinds, {host.id: (finding.subject.port,)})
     return Need((host,), kinds)
@@ -215,7 +217,7 @@ def _with_one_service(host: Host, finding: Finding) -> Host:
         if (service.service.transport, service.service.port, service.service.server_name)
         == (subject.transport, subject.port, subject.server_name)
     )
-    return replace(host, services=declared, ports=str(subject.port))
+    return replace(host, services=declared, closed="", ports=str(subject.port))
 
 
 def _look(need: Need, settings: CollectionSettings, means: Means) -> dict[str, list[Record]]:

@@ -39,7 +39,7 @@ from secscan.engine.protocol import (
 from secscan.engine.shard import Collectors, Shard, absentees, collect_shard
 from secscan.engine.streams import claim_stdout
 from secscan.facts import Depth
-from secscan.facts.ports import port_ranges
+from secscan.facts.ports import port_ranges, ports_in
 from secscan.model import Endpoint, Host, HostTarget, Reason, Record, Unobserved
 from secscan.scope import Gate, ProbeLog, ScopeError, scope_from_document
 
@@ -140,9 +140,10 @@ def _inside(shard: Shard, located: Mapping[str, Sequence[str]], login: Login) ->
 
 def port_list(wanted: str, hosts: Sequence[Host], shard: Shard, settings: CollectionSettings) -> str:
     """The ports to ask on ``hosts``: those wanted, and besides those that the baseline has to know, that are
-    declared, and that were ever seen open. The hosts share one list, so that one run of nmap takes them all.
+    declared (also those that are to be closed), and that were ever seen open. The hosts share one list, so that one run of nmap takes them all.
     """
     besides = {s.service.port for host in hosts for s in host.services if s.service.transport == "tcp"}
+    besides.update(port for host in hosts for port in ports_in(host.closed))
     besides.update(port for host in hosts for port in shard.known_ports.get(host.id, ()))
     return ",".join(filter(None, (wanted, settings.needed_ports, port_ranges(besides))))
 

@@ -110,6 +110,9 @@ def _host_document(host: Host) -> dict[str, Any]:
     # And one that names no zones.
     if not host.dns_zones:
         del document["dns_zones"]
+    # And one that declares no port closed, as before it could.
+    if not host.closed:
+        del document["closed"]
     if host.backups:
         document["backups"] = [
             {

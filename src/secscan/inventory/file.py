@@ -261,6 +261,7 @@ class _Host(_Table):
     canary: Literal["good", "bad"] | None = None
     ports: Annotated[str, AfterValidator(_port_list)] = ""
     dns_zones: Names = []
+    closed: Annotated[str, AfterValidator(_port_list)] = ""
     since: date | None = None
     until: date | None = None
     service: list[_Service] = []
@@ -283,6 +284,13 @@ class _Host(_Table):
                 if expected.service in seen:
                     parts.append((("service", i), _declared_twice(expected.service)))
                 seen.add(expected.service)
+        closed = ports_in(self.closed)
+        for i, service in enumerate(self.service):
+            if service.transport == "tcp" and service.port in closed:
+                message = _(
+                    "tcp/{port} is declared as a service, and in 'closed'; leave it out of one of them"
+                )
+                parts.append((("service", i), message.format(port=service.port)))
         parts += _repeated_backups(self.backup)
         if parts:
             raise MisfitError(*parts)
@@ -350,6 +358,7 @@ def _host(table: _Host) -> Host:
         resolve=table.resolve,
         backups=tuple(_backup(backup) for backup in table.backup),
         dns_zones=tuple(table.dns_zones),
+        closed=table.closed,
     )
 
 

@@ -207,6 +207,9 @@ criticality = 3
 # Optional: the ports asked on this host instead of the usual ones.
 #ports = "22,443,8000-8100"
 
+# Optional: ports that are not to answer; they are asked in every scan, and one that answers is a finding.
+#closed = "23,3306"
+
 # Optional: it is known to be protected well ("good"), or on purpose not ("bad"). A run that looks at it and says
 # otherwise is put in quarantine: shown, and nothing of it counts.
 #canary = "good"
