@@ -205,7 +205,7 @@ class Asker:
             return _contradicts(f"it asked for the group {chosen.group:#06x}, which was not offered")
         return Chosen(chosen, flight, flight.done)
 
-    async def _doubt(self, heard: Heard, closed: int) -> Answer | None:
+    async def _doubt(self, heard: Heard, closed: int) -> Declined | Unclear | None:
         """What a closed connection means: None where it has to be tried again."""
         server = self.server
         if server.control is None:
