@@ -40,16 +40,12 @@ class TlsCollector:
     """Yields what each endpoint offers in TLS, which certificates it sends, and what sslyze says of it where asked."""
 
     name = "sweep"
+    #: Of each there is a record whenever a server was swept, so that no audit outlives a newer sweep.
+    kinds = (TlsFacts.kind, ChainFacts.kind, TlsAuditFacts.kind)
 
     def __init__(self, settings: TlsSettings | None = None) -> None:
         self._settings = settings or TlsSettings()
         self._nursery = Nursery()
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """An audit for ROBOT alone is not among them: whether there is one shows only when a server was swept."""
-        audited = (TlsAuditFacts.kind,) if self._settings.audit else ()
-        return (TlsFacts.kind, ChainFacts.kind, *audited)
 
     def collect(self, targets: Sequence[Endpoint], gate: Gate) -> Iterator[Record]:
         """Ends all connections and processes when it is closed early. Raises ProbeLogError."""
@@ -173,7 +169,9 @@ class _Look:
         except ValueError as error:
             return self._unobserved(endpoint, at, Gap(Reason.NOT_ATTEMPTED, str(error))), None
         try:
-            swept = await sweep(endpoint, self._gate, depth=self._settings.depth, settings=self._settings.sweep)
+            swept = await sweep(
+                endpoint, self._gate, depth=self._settings.depth, settings=self._settings.sweep
+            )
         except ScopeError:
             raise
         except Exception as error:  # noqa: BLE001 - a server that found a mistake of ours must not cost the others
@@ -186,10 +184,9 @@ class _Look:
         ]
         if not isinstance(swept.tls, TlsFacts):
             # Nobody to ask: it speaks no TLS, or nothing that could be heard.
-            nothing = _record(endpoint, TlsAuditFacts.kind, at, swept.tls, {})
-            return seen + ([nothing] if self._settings.audit else []), None
+            return [_record(endpoint, TlsAuditFacts.kind, at, swept.tls, {}), *seen], None
         if not self._settings.audit and not accepts_rsa_transport(swept.tls):
-            return seen, None
+            return [_record(endpoint, TlsAuditFacts.kind, at, _NOT_ASKED, {}), *seen], None
         question = Question(
             endpoint=endpoint,
             address=address,
@@ -201,9 +198,10 @@ class _Look:
         return seen, question
 
     def _unobserved(self, endpoint: Endpoint, at: datetime, gap: Gap) -> list[Record]:
-        kinds = (TlsFacts.kind, ChainFacts.kind) + (TlsAuditFacts.kind,) * self._settings.audit
-        return [_record(endpoint, kind, at, gap, {}) for kind in kinds]
+        return [_record(endpoint, kind, at, gap, {}) for kind in reversed(TlsCollector.kinds)]
 
+
+_NOT_ASKED = Gap(Reason.NOT_COLLECTED, "sslyze was not asked: the scan was not a deep one")
 
 #: Seconds for connections to be closed and threads to notice, when nobody waits for what they see any more.
 _LONGEST_FAREWELL = 5.0
