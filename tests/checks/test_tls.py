@@ -557,7 +557,7 @@ def test_robot_is_what_the_sweep_says_where_it_says_something() -> None:
 
 
 def test_robot_without_an_answer_of_sslyzes_is_unknown_for_its_reason() -> None:
-    facts = server({TLS12: (*SOUND_1_2, STATIC_GCM)}, robot=UNREAD)
+    facts = server({TLS12: (*SOUND_1_2, STATIC_GCM)}, robot=Gap())
     with pytest.raises(NotSeen) as raised:
         list(checks.robot(seen(facts), unobserved("tls-audit", Reason.TOOL_MISSING, "no sslyze")))
     assert raised.value.gap == Gap(Reason.TOOL_MISSING, "no sslyze")
