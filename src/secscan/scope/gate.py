@@ -1,6 +1,9 @@
 """The gate: every connection to a host is judged, paced and written down here before it is made."""
 
+import asyncio
 import contextlib
+import errno
+import os
 import queue
 import socket
 import threading
@@ -8,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from fractions import Fraction
+from typing import Any
 
 from secscan.model import Reason
 from secscan.scope.address import canonical_address
@@ -44,6 +48,10 @@ def look_up(name: str) -> list[str]:
     """What the system's resolver says: /etc/hosts, DNS, whatever it is set up to ask."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return [str(sockaddr[0]) for _family, _type, _protocol, _canonical, sockaddr in found]
+
+
+def _nothing() -> None:
+    return None
 
 
 class Gate:
@@ -106,6 +114,11 @@ class Gate:
         if refusal is None and paced and self._pace.wait(_plain(address), connections):
             # The window may have closed, or the scope expired, while it waited.
             refusal = self.permits(address, name=name)
+        self._settle(refusal, address, what=what, ports=ports, name=name, connections=connections)
+
+    def _settle(
+        self, refusal: Refusal | None, address: str, *, what: str, ports: str, name: str, connections: int
+    ) -> None:
         self._log.write(
             self._clock(),
             what=what,
@@ -124,15 +137,46 @@ class Gate:
         Raises Refused, ProbeLogError, or the OSError that connecting ended in.
         """
         self.admit(address, what=what, ports=str(port), name=name)
-        # AI_NUMERICHOST: an address that passed is never taken for a name and looked up again. It also turns
-        # the zone of a link-local address into the number of its interface.
-        [(family, kind, protocol, _canonical, peer), *_rest] = socket.getaddrinfo(
-            canonical_address(address), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )
-        connection = socket.socket(family, kind, protocol)
+        connection, peer = _socket_for(address, port)
         try:
             connection.settimeout(timeout)
             connection.connect(peer)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def connect_async(
+        self,
+        address: str,
+        port: int,
+        *,
+        what: str,
+        timeout: float,
+        name: str = "",
+        admitted: Callable[[], None] = _nothing,
+    ) -> socket.socket:
+        """As ``connect``, for asyncio: while it waits for its turn, or for the host, others go on.
+
+        The socket returned does not block; ``timeout`` is for connecting. ``admitted`` is called when the turn has
+        come, just before connecting. Raises Refused, ProbeLogError, or the OSError that connecting ended in.
+        """
+        refusal = self.permits(address, name=name)
+        if refusal is None:
+            host = _plain(address)
+            waited = False
+            while (delay := self._pace.take(host)) > 0:
+                waited = True
+                await asyncio.sleep(delay)
+            if waited:
+                # The window may have closed, or the scope expired, while it waited.
+                refusal = self.permits(address, name=name)
+        self._settle(refusal, address, what=what, ports=str(port), name=name, connections=1)
+        admitted()
+        connection, peer = _socket_for(address, port)
+        try:
+            connection.setblocking(False)
+            await _connected(connection, peer, timeout)
         except BaseException:
             connection.close()
             raise
@@ -201,6 +245,46 @@ def resolve_addresses(name: str, *, timeout: float, lookup: Lookup = look_up) ->
         detail = f"the name {canonical} has {len(addresses)} addresses; up to {MAX_ADDRESSES} are looked at"
         raise _not_resolved(detail)
     return tuple(addresses)
+
+
+def _socket_for(address: str, port: int) -> tuple[socket.socket, Any]:
+    """A socket for what ``address`` stands for, and what it is to be connected to."""
+    # AI_NUMERICHOST: an address that passed is never taken for a name and looked up again. It also turns
+    # the zone of a link-local address into the number of its interface.
+    [(family, kind, protocol, _canonical, peer), *_rest] = socket.getaddrinfo(
+        canonical_address(address), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )
+    return socket.socket(family, kind, protocol), peer
+
+
+async def _connected(connection: socket.socket, peer: Any, timeout: float) -> None:
+    """Connects a socket that does not block. asyncio's own sock_connect() has no limit of time, and takes a task more
+    to be given one.
+    """
+    state = connection.connect_ex(peer)
+    if state == 0:
+        return
+    if state != errno.EINPROGRESS:
+        raise OSError(state, os.strerror(state))
+    loop = asyncio.get_running_loop()
+    settled: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not settled.done():
+            settled.set_result(None)
+
+    loop.add_writer(connection, settle)
+    alarm = loop.call_later(timeout, settle)
+    try:
+        await settled
+    finally:
+        alarm.cancel()
+        loop.remove_writer(connection)
+    try:
+        connection.getpeername()
+    except OSError:
+        state = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ETIMEDOUT
+        raise OSError(state, os.strerror(state)) from None
 
 
 def _readable(answers: Iterable[str]) -> set[str]:

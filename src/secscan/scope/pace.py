@@ -40,19 +40,26 @@ class Pace:
     def wait(self, host: str, connections: int = 1) -> bool:
         """Returns when it is the turn of ``connections`` to ``host``; True where that took waiting."""
         waited = False
-        while True:
-            with self._lock:
-                now = self._monotonic()
-                bucket = self._bucket_of(host, now)
-                # Both turns are taken at once or not at all: one taken ahead of time, while the other is
-                # still to come, would either hold up every other host or run over the rate of this one.
-                delay = max(bucket.delay(now), self._all.delay(now))
-                if delay <= 0:
-                    bucket.take(now, connections)
-                    self._all.take(now, connections)
-                    return waited
+        while (delay := self.take(host, connections)) > 0:
             waited = True
-            self._sleep(max(delay, _NAP))
+            self._sleep(delay)
+        return waited
+
+    def take(self, host: str, connections: int = 1) -> float:
+        """Takes the turn of ``connections`` to ``host`` and returns 0; or, where it is not yet theirs, takes none
+        and returns the seconds after which to ask again.
+        """
+        with self._lock:
+            now = self._monotonic()
+            bucket = self._bucket_of(host, now)
+            # Both turns are taken at once or not at all: one taken ahead of time, while the other is
+            # still to come, would either hold up every other host or run over the rate of this one.
+            delay = max(bucket.delay(now), self._all.delay(now))
+            if delay > 0:
+                return max(delay, _NAP)
+            bucket.take(now, connections)
+            self._all.take(now, connections)
+            return 0.0
 
     def _bucket_of(self, host: str, now: float) -> "_Bucket":
         bucket = self._hosts.get(host)

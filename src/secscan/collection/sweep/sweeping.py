@@ -1,0 +1,95 @@
+"""One endpoint from first contact to facts."""
+
+import random
+
+from secscan.collection.sweep.asking import Answer, Asker, Chosen, Declined, Server, Unclear
+from secscan.collection.sweep.handshake import Handshakes
+from secscan.collection.sweep.questions import PROTOCOLS, Questions
+from secscan.collection.sweep.seen import Seen
+from secscan.collection.sweep.settings import Depth, SweepSettings, Swept
+from secscan.facts import Gap
+from secscan.model import Endpoint, Reason
+from secscan.scope import Gate, Refused, canonical_name
+
+
+async def sweep(
+    endpoint: Endpoint,
+    gate: Gate,
+    *,
+    depth: Depth,
+    settings: SweepSettings,
+    starttls: str = "",
+    shuffle: random.Random | None = None,
+) -> Swept:
+    """What an endpoint offers in TLS, and which certificates it sends.
+
+    ``starttls`` names the protocol that goes over to TLS, where TLS does not begin with the first byte. ``shuffle`` asks
+    in another order: the facts must not depend on it. Many sweeps may run in one event loop. Raises ProbeLogError, and
+    nothing on account of what a server says.
+    """
+    service = endpoint.service
+    try:
+        name = canonical_name(service.server_name) if service.server_name else ""
+        server = Server(endpoint, gate, settings, server_name=name, starttls=starttls)
+        asker = Asker(server, depth)
+    except ValueError as error:
+        gap = Gap(Reason.NOT_ATTEMPTED, str(error))
+        return Swept(gap, gap)
+    seen = Seen(depth, starttls)
+    questions = Questions(asker, seen, shuffle=shuffle)
+    answer: Answer = Unclear(Gap())
+    refusal: Gap | None = None
+    try:
+        answer = await questions.first_contact()
+        if isinstance(answer, Chosen):
+            await _everything(asker, questions, seen)
+    except* Refused as refused:
+        refusal = _refusal(refused)
+    if refusal is not None:
+        return Swept(refusal, refusal, server.connections)
+    if not isinstance(answer, Chosen):
+        gap = _nothing(answer)
+        return Swept(gap, gap, server.connections)
+    return Swept(
+        seen.tls(server.oddities),
+        seen.chain(),
+        server.connections,
+        {"answer_ms": f"{server.quickest * 1000:.1f}"},
+    )
+
+
+async def _everything(asker: Asker, questions: Questions, seen: Seen) -> None:
+    handshakes = Handshakes(asker, seen, protocols=() if seen.starttls else PROTOCOLS)
+    await questions.together([questions.tls_1_3, questions.older_versions])
+    await questions.together(
+        [
+            questions.curves,
+            questions.signatures,
+            questions.fallback,
+            questions.without_name,
+            handshakes.newest,
+            handshakes.renegotiation,
+            handshakes.without_name,
+        ]
+    )
+
+
+def _refusal(refused: "ExceptionGroup[Refused]") -> Gap:
+    first: BaseException = refused
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, Refused)  # noqa: S101 - nothing else is in the group
+    return Gap(first.refusal.reason, first.refusal.detail)
+
+
+def _nothing(answer: Answer) -> Gap:
+    """Why there is nothing to say of a server that never chose anything."""
+    match answer:
+        case Unclear(gap=gap):
+            return gap
+        case Declined(alert=None, words=words):
+            return Gap(Reason.REFUSED, words)
+        case Declined(words=words):
+            detail = f"it speaks TLS, but refused every version and suite that was offered: {words}"
+            return Gap(Reason.REFUSED, detail)
+    return Gap(Reason.BUG)
