@@ -57,6 +57,10 @@ bench: setup ## measure; figures go to standard output
 	$(BIN)/python -m bench.startup
 	$(BIN)/python -m bench.scan
 
+.PHONY: fuzz-tls
+fuzz-tls: setup ## a million hostile inputs for the reader of TLS's wire format
+	$(BIN)/python -m tests.fuzz.tls_wire -runs=1000000
+
 screenshots: demo ## take the pictures of README.md (needs chromium)
 	$(BIN)/python tools/screenshots.py
 

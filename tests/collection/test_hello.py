@@ -49,10 +49,10 @@ ADDRESS = "127.77.2.1"
 
 #: MySQL 8.0.36: capabilities f7ff (without TLS), and the same with CLIENT_SSL (0x0800) set.
 MYSQL_PLAIN = (
-    bytes.fromhex("4a0000000a") + b"8.0.36\0" + bytes(4) + b"12345678\0" + bytes.fromhex("fff7") + bytes(53)
+    bytes.fromhex("4a0000000a") + b"8.0.36\0" + bytes(4) + b"12345678\0" + bytes.fromhex("fff7") + bytes(51)
 )
 MYSQL_TLS = (
-    bytes.fromhex("4a0000000a") + b"8.0.36\0" + bytes(4) + b"12345678\0" + bytes.fromhex("ffff") + bytes(53)
+    bytes.fromhex("4a0000000a") + b"8.0.36\0" + bytes(4) + b"12345678\0" + bytes.fromhex("ffff") + bytes(51)
 )
 
 ALERT = bytes.fromhex("15030300020228")
@@ -201,6 +201,7 @@ def ask(server: Server, *, port: int = 0, timeout: float = 1.5) -> Greeting:
             SpeaksOther("Redis"),
             id="answers an empty line",
         ),
+        pytest.param(BannerServer(MYSQL_TLS), SpeaksTls("mysql"), id="MySQL with TLS"),
         pytest.param(smtp(b"STARTTLS"), SpeaksTls("smtp"), id="SMTP with STARTTLS"),
         pytest.param(smtp(b"SIZE 1000"), SpeaksOther("SMTP without TLS"), id="SMTP without STARTTLS"),
     ],
@@ -217,7 +218,6 @@ def test_servers(server: Server, expected: Greeting) -> None:
         pytest.param(ResettingServer(), Reason.REFUSED, id="resets"),
         pytest.param(ResettingServer(once_spoken_to=True), Reason.REFUSED, id="resets when spoken to"),
         pytest.param(ClosingServer(), Reason.REFUSED, id="closes"),
-        pytest.param(BannerServer(MYSQL_TLS), Reason.NOT_COLLECTED, id="MySQL with TLS"),
         pytest.param(BannerServer(b"220 x ESMTP\r\n"), Reason.UNREADABLE, id="greets as SMTP, then nothing"),
     ],
 )
@@ -235,7 +235,9 @@ def test_a_hostile_greeting_is_quoted_in_part_and_escaped() -> None:
 
 @pytest.mark.root
 def test_on_the_port_of_mail_a_plain_greeting_is_asked_for_starttls() -> None:
-    server = PlaintextServer(b"220 ready\r\n", ((b"EHLO", b"250-x\r\n250 STARTTLS\r\n"),))
+    server = PlaintextServer(
+        b"220 ready\r\n", ((b"EHLO", b"250-x\r\n250 STARTTLS\r\n"), (b"STARTTLS", b"220 go\r\n"))
+    )
     try:
         assert ask(server, port=25) == SpeaksTls("smtp")
     except PermissionError:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from secscan.collection.starttls import BY_PORT, NAMES, offers_starttls
+from secscan.collection.starttls import BY_PORT, NAMES, NotOffered, NotSpoken, converse
 from secscan.model import Reason, Service
 from secscan.scope import Gate
 
@@ -65,7 +65,7 @@ def greet(
     ``server_name`` goes into the hello as it is. Raises Refused.
     """
     caller = _Caller(service, address, gate, server_name, timeout)
-    # Who waits for the client to begin in their own protocol hangs up on one that begins in another.
+    # Who expects their own protocol hangs up on a client that begins in another.
     protocol = BY_PORT.get(service.port)
     if protocol is not None:
         greeting = caller.ask_starttls(protocol, timeout / 2)
@@ -223,16 +223,19 @@ class _Caller:
         try:
             with self._connect(f"{protocol} starttls") as connection:
                 began = time.monotonic()
-                offered = offers_starttls(
+                outcome = converse(
                     protocol, connection, server_name=self._server_name or self._address, timeout=timeout
                 )
         except OSError as error:
             return self._unconnected(error)
         finally:
             self._left -= time.monotonic() - began
-        if offered is None:
-            return Unheard(Reason.UNREADABLE, f"it did not say in {name} whether it offers TLS")
-        return SpeaksTls(protocol) if offered else SpeaksOther(f"{name} without TLS")
+        match outcome:
+            case NotSpoken(why):
+                return Unheard(Reason.UNREADABLE, f"it did not say in {name} whether it offers TLS: {why}")
+            case NotOffered(said):
+                return SpeaksOther(f"{name} without TLS: {said}" if said else f"{name} without TLS")
+        return SpeaksTls(protocol)
 
     def _follow(self, answer: Plain) -> Greeting:
         # A greeting of SMTP or FTP need not name it; the port does.
@@ -241,9 +244,6 @@ class _Caller:
         )
         if not protocol:
             return SpeaksOther(answer.heard)
-        if protocol not in NAMES:
-            detail = f"{answer.heard} that offers TLS, begun in a way which is not understood here"
-            return Unheard(Reason.NOT_COLLECTED, detail)
         return self.ask_starttls(protocol, max(self._left, self._timeout / 2))
 
     def _connect(self, what: str) -> socket.socket:

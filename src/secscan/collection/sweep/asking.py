@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from secscan.collection.starttls import NAMES, NotOffered, NotSpoken, Offered, Outcome, begin
 from secscan.collection.sweep.conversation import End, Heard, Line, Need, say_hello, say_ssl2_hello
 from secscan.collection.sweep.settings import Depth, SweepSettings
 from secscan.collection.sweep.wire.code_points import FALLBACK_SCSV, RENEGOTIATION_SCSV, TLS1_3, Alert
@@ -205,7 +206,7 @@ class Asker:
             return _contradicts(f"it asked for the group {chosen.group:#06x}, which was not offered")
         return Chosen(chosen, flight, flight.done)
 
-    async def _doubt(self, heard: Heard, closed: int) -> Answer | None:
+    async def _doubt(self, heard: Heard, closed: int) -> Declined | Unclear | None:
         """What a closed connection means: None where it has to be tried again."""
         server = self.server
         if server.control is None:
@@ -301,12 +302,42 @@ class Asker:
                     words = f"did not take the connection: {error.strerror or error}"
                     yield Heard(End.CLOSED, Flight(), words, unconnected=True)
                     return
-                yield line
+                yield await self._gone_over(line) if server.starttls else line
             finally:
                 if line is not None:
                     line.close()
                 if started:
                     self._watch.stop()
+
+    async def _gone_over(self, line: Line) -> Line | Heard:
+        """The line, when the server has agreed to begin TLS on it."""
+        server = self.server
+        dialogue = begin(server.starttls, server.server_name or self._address)
+        outcome: Outcome = NotSpoken("")
+        try:
+            wish = next(dialogue)
+            while True:
+                heard = b""
+                if wish is None:
+                    heard = await line.receive()
+                else:
+                    await line.send(wish)
+                wish = dialogue.send(heard)
+        except StopIteration as end:
+            outcome = end.value
+        except TimeoutError:
+            name = NAMES[server.starttls]
+            return Heard(End.SILENT, Flight(), f"it did not answer in {name} in time", unconnected=True)
+        except OSError:
+            return Heard(End.CLOSED, Flight(), "it reset the connection before TLS", unconnected=True)
+        match outcome:
+            case Offered():
+                return line
+            case NotSpoken(why=why):
+                return Heard(End.CLOSED, Flight(), why, unconnected=True)
+            case NotOffered(said=said):
+                words = f"it would not go over to TLS{said and ': '}{said[:100]}"
+                return Heard(End.CLOSED, Flight(), words, unconnected=True)
 
     @property
     def left(self) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
@@ -13,6 +14,9 @@ from secscan.collection.sweep.conversation import Line
 from secscan.collection.sweep.seen import BEFORE_1_3, Seen
 from secscan.facts import Gap, TlsVersion
 from secscan.model import Reason
+
+#: What pyOpenSSL itself calls; it has no methods for all of it.
+_LIBRARY: Any = SSL.__dict__["_lib"]
 
 #: Certificates of a chain that are kept, and bytes of a stapled answer.
 _MOST_CERTIFICATES = 32
@@ -238,7 +242,7 @@ async def _handshake(
     session = connection.get_session()
     if session is not None:
         # pyOpenSSL has no method for it; the binding has had the function since TLS 1.3 came.
-        most = SSL._lib.SSL_SESSION_get_max_early_data(session._session)
+        most = _LIBRARY.SSL_SESSION_get_max_early_data(session._session)
         met.early_data = most > 0
     return met
 
@@ -291,7 +295,7 @@ def _context(version: TlsVersion, key_type: str, protocols: tuple[bytes, ...]) -
         context.set_alpn_protos(list(protocols))
     if key_type:
         # pyOpenSSL has no method for it.
-        SSL._lib.SSL_CTX_set1_sigalgs_list(context._context, _KEY_TYPES[key_type].encode())
+        _LIBRARY.SSL_CTX_set1_sigalgs_list(context._context, _KEY_TYPES[key_type].encode())
     return context
 
 

@@ -83,9 +83,11 @@ class Questions:
         seen = self.seen
         answer = await self.asker.ask(hello_1_3(older=True))
         if isinstance(answer, Chosen):
-            version = VERSION_NAMES[answer.hello.version]
-            seen.note(version, answer)
-            if version is not _1_3:
+            if VERSION_NAMES[answer.hello.version] is _1_3:
+                seen.note(_1_3, answer)
+            else:
+                # What is chosen instead is asked again without TLS 1.3: tlslite-ng, for one, claims TLS 1.2 here even
+                # where it is set to SSL 3.0, and falls back to that as soon as supported_versions is gone.
                 seen.versions[_1_3].offered = False
             return answer
         first = answer
@@ -94,8 +96,7 @@ class Questions:
                 break
             answer = await self.asker.ask(hello)
             if isinstance(answer, Chosen):
-                seen.note(VERSION_NAMES[answer.hello.version], answer)
-                await self._explain(first, answer)
+                self._explain(first)
                 return answer
         return first
 
@@ -112,14 +113,12 @@ class Questions:
             hello_1_2(TlsVersion.SSLV3, suites_for(TlsVersion.SSLV3)[:MANY]),
         )
 
-    async def _explain(self, first: Answer, answered: Answer) -> None:
+    def _explain(self, first: Answer) -> None:
         """Why the first hello was not answered while a humbler one was."""
-        seen, server = self.seen, self.asker.server
+        server = self.asker.server
         if isinstance(first, Declined) and first.alert is not None and first.alert not in OF_FORM:
             # It chose none of the usual suites, or speaks no version that was offered with them.
             return
-        # It may choke on TLS 1.3, on the length, or on extensions.
-        assert isinstance(answered, Chosen)  # noqa: S101 - the caller looked
         control = server.control
         assert control is not None  # noqa: S101 - set by what was answered
         if control.bare:
@@ -131,7 +130,6 @@ class Questions:
             self._most_suites = SMALL
         elif control.version == hello_1_2(_1_2, ()).version:
             server.oddities.add(Oddity.VERSION)
-        seen.versions[_1_3].offered = Gap(Reason.NOT_COLLECTED)
 
     # --- TLS 1.3 ------------------------------------------------------------------------------------------------
 
@@ -232,8 +230,7 @@ class Questions:
         seen.note(chosen, answer)
         if chosen is not version:
             # RFC 5246, appendix E.1: a server chooses the newest version that both know.
-            if state.offered is not True:
-                state.offered = False
+            state.offered = state.offered is True and _contradiction(version)
             return
         if self._full:
             await self._every_suite(version)
@@ -254,8 +251,7 @@ class Questions:
             answer = await self.asker.ask(self._hello(version, piece), need=Need.FLIGHT)
             if isinstance(answer, Chosen):
                 return answer
-            if len(piece) > MANY and _of_form(answer):
-                self.asker.server.oddities.add(Oddity.SIZE)
+            if len(piece) > MANY and _of_form(answer) and not self.asker.out_of_time():
                 pieces = [*chunks(piece, MANY), *pieces]
                 continue
             if isinstance(answer, Unclear):
@@ -581,6 +577,10 @@ class Questions:
                 seen.without_name = gap
             case Chosen(flight=flight) if flight.certificates:
                 seen.without_name = flight.certificates
+
+
+def _contradiction(version: TlsVersion) -> Gap:
+    return Gap(Reason.CONTRADICTORY, f"it chose {version} once, and refused it another time")
 
 
 async def _run(question: Callable[[], Awaitable[None]]) -> None:
