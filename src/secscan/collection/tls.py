@@ -140,7 +140,7 @@ class _Look:
                 for _ in range(self._at_once):
                     group.create_task(self._serve(sweeping, contacts, audits))
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            raise _first(errors) from None
         finally:
             with self._guard:
                 self._loop = self._work = None
@@ -179,10 +179,11 @@ class _Look:
             return self._unobserved(endpoint, at, Gap(Reason.NOT_ATTEMPTED, str(error))), None
         try:
             swept = await self._heard(endpoint, address, server_name, contacts)
-        except ScopeError:
-            raise
         except Exception as error:  # noqa: BLE001 - a server that found a mistake of ours must not cost the others
-            gap = Gap(Reason.BUG, f"the sweep failed: {type(error).__name__}: {error}"[:200])
+            first = _first(error)
+            if isinstance(first, ScopeError):
+                raise first from None
+            gap = Gap(Reason.BUG, f"the sweep failed: {type(first).__name__}: {first}"[:200])
             return self._unobserved(endpoint, at, gap), None
         volatile = {**swept.volatile, "connections": str(swept.connections)} if swept.connections else {}
         seen = [
@@ -260,6 +261,13 @@ _NOT_ASKED = Gap(Reason.NOT_COLLECTED, "sslyze was not asked: the scan was not a
 
 #: Seconds for connections to be closed and threads to notice, when nobody waits for what they see any more.
 _LONGEST_FAREWELL = 5.0
+
+
+def _first(error: BaseException) -> BaseException:
+    """Of several that came together, one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def accepts_rsa_transport(facts: TlsFacts) -> bool:
