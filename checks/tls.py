@@ -6,24 +6,21 @@ an attacker in the middle chooses among what is offered.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from pydantic import Field
 
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed
-from secscan.facts import EVERY_GROUP, Gap, SuiteClass, TlsFacts, TlsVersion, VersionOffer, known
-from secscan.facts.suites import Trait, in_class, traits
-from secscan.model import Observation, Reason, Severity
-
-#: Versions before TLS 1.3, which did away with renegotiation, compression and all old suites.
-BEFORE_1_3 = (
-    TlsVersion.SSLV2,
-    TlsVersion.SSLV3,
-    TlsVersion.TLS1_0,
-    TlsVersion.TLS1_1,
-    TlsVersion.TLS1_2,
+from secscan.checks._tls_offers import (
+    BEFORE_1_3,
+    RENEGOTIABLE,
+    accepted_suites,
+    listed,
+    offered_versions,
+    offers_any,
 )
+from secscan.facts import EVERY_GROUP, Gap, SuiteClass, TlsAuditFacts, TlsFacts, TlsVersion, known
+from secscan.model import Observation, Reason, Severity, Unobserved
 
 # --- Limits -------------------------------------------------------------------------------------------
 
@@ -101,7 +98,7 @@ def _off(facts: TlsFacts, version: TlsVersion) -> Verdict:
     return passed(
         "{version} is not offered; offered are {offered}.",
         version=version.value,
-        offered=_listed(_offered(facts)),
+        offered=listed(offered_versions(facts)),
     )
 
 
@@ -115,11 +112,12 @@ def modern_version(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Update the TLS library (OpenSSL 1.0.1 and later know TLS 1.2, 1.1.1 and later TLS 1.3; Windows Server 2012
     knows TLS 1.2, 2022 TLS 1.3) and allow both versions. Where the product can't, put a reverse proxy before it.
     """
-    if _offers_any(seen.facts, (TlsVersion.TLS1_2, TlsVersion.TLS1_3)):
-        yield passed("Offered are {offered}.", offered=_listed(_offered(seen.facts)))
+    if offers_any(seen.facts, (TlsVersion.TLS1_2, TlsVersion.TLS1_3)):
+        yield passed("Offered are {offered}.", offered=listed(offered_versions(seen.facts)))
     else:
         yield failed(
-            "Offered are {offered}; TLSv1.2 or TLSv1.3 is expected.", offered=_listed(_offered(seen.facts))
+            "Offered are {offered}; TLSv1.2 or TLSv1.3 is expected.",
+            offered=listed(offered_versions(seen.facts)),
         )
 
 
@@ -136,7 +134,9 @@ def tls13(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     if known(seen.facts.offer(TlsVersion.TLS1_3).offered):
         yield passed("TLSv1.3 is offered.")
     else:
-        yield failed("TLSv1.3 is not offered; offered are {offered}.", offered=_listed(_offered(seen.facts)))
+        yield failed(
+            "TLSv1.3 is not offered; offered are {offered}.", offered=listed(offered_versions(seen.facts))
+        )
 
 
 # --- Cipher suites that must not be there -----------------------------------------------------------------
@@ -153,7 +153,7 @@ def null(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     ECDHE+AESGCM:ECDHE+CHACHA20; Apache: SSLCipherSuite with the same), never one that begins with ALL or
     COMPLEMENTOFALL. On Windows leave NULL disabled under SCHANNEL\\Ciphers.
     """
-    accepted = _accepted(seen.facts, TlsVersion)
+    accepted = accepted_suites(seen.facts, TlsVersion)
     found = accepted.having(SuiteClass.NULL)
     if found:
         yield failed("Suites without encryption are accepted: {suites}.", suites=found)
@@ -173,7 +173,7 @@ def anonymous(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     jdk.tls.disabledAlgorithms). For mail servers that allow them for opportunistic delivery (Postfix:
     smtpd_tls_exclude_ciphers = aNULL) authenticated suites serve as well.
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.ANONYMOUS)
     if found:
         yield failed("Suites without authentication are accepted: {suites}.", suites=found)
@@ -192,7 +192,7 @@ def export(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
 
     Fix: Exclude them (OpenSSL notation: !EXPORT) and update the TLS library: OpenSSL has none since 1.1.0.
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.EXPORT)
     if found:
         yield failed("Suites weakened for export are accepted: {suites}.", suites=found)
@@ -211,7 +211,7 @@ def rc4(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Exclude it (OpenSSL notation: !RC4; Windows: set Enabled to 0 under SCHANNEL\\Ciphers\\RC4 128/128, 56/128
     and 40/128).
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.RC4)
     if found:
         yield failed("Suites with RC4 are accepted: {suites}.", suites=found)
@@ -229,7 +229,7 @@ def des(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
 
     Fix: Exclude them (OpenSSL notation: !DES:!LOW; Windows: set Enabled to 0 under SCHANNEL\\Ciphers\\DES 56/56).
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.SHORT_KEY)
     if found:
         yield failed("Suites with keys below 112 bits are accepted: {suites}.", suites=found)
@@ -248,7 +248,7 @@ def block_64(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Exclude them (OpenSSL notation: !3DES:!IDEA:!RC2; Windows: set Enabled to 0 under SCHANNEL\\Ciphers\\Triple
     DES 168).
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.BLOCK64)
     if found:
         yield failed("Suites with blocks of 64 bits are accepted: {suites}.", suites=found)
@@ -268,7 +268,7 @@ def cbc(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Name suites with GCM, CCM or ChaCha20 only (nginx: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20). Clients that
     know none of these are older than 2014 (Windows 8.0, Android 4).
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.CBC)
     if found:
         yield failed("Suites in CBC mode are accepted: {suites}.", suites=found)
@@ -288,7 +288,7 @@ def static_key_exchange(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Leave only ECDHE, and DHE if it must be (OpenSSL notation: !kRSA; Windows: remove TLS_RSA_WITH_ suites with
     Disable-TlsCipherSuite).
     """
-    accepted = _accepted(seen.facts, BEFORE_1_3)
+    accepted = accepted_suites(seen.facts, BEFORE_1_3)
     found = accepted.having(SuiteClass.STATIC)
     if found:
         yield failed("Suites without forward secrecy are accepted: {suites}.", suites=found)
@@ -310,7 +310,7 @@ def aead(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Offer TLS 1.2 or later with them (nginx: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20; Windows:
     Enable-TlsCipherSuite TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384).
     """
-    accepted = _accepted(seen.facts, TlsVersion)
+    accepted = accepted_suites(seen.facts, TlsVersion)
     found = accepted.having(SuiteClass.AEAD)
     if found:
         yield passed("Suites with authenticated encryption are accepted: {suites}.", suites=found)
@@ -329,7 +329,7 @@ def forward_secrecy(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Offer ECDHE suites and let the server choose (nginx: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
     ssl_ecdh_curve X25519:prime256v1).
     """
-    accepted = _accepted(seen.facts, TlsVersion)
+    accepted = accepted_suites(seen.facts, TlsVersion)
     found = accepted.having(SuiteClass.FORWARD_SECRECY)
     if found:
         yield passed("Suites with forward secrecy are accepted: {suites}.", suites=found)
@@ -387,12 +387,12 @@ def groups(seen: Observation[TlsFacts], limits: GroupLimits) -> Iterator[Verdict
         yield not_applicable("No elliptic curve is accepted for key exchange.")
     elif weak:
         yield failed(
-            "Curves below {least} bits are accepted: {groups}.", least=limits.bits, groups=_listed(weak)
+            "Curves below {least} bits are accepted: {groups}.", least=limits.bits, groups=listed(weak)
         )
     elif not accepted:
         yield passed("No curve below {least} bits is accepted.", least=limits.bits)
     else:
-        yield passed("The groups accepted are {groups}.", groups=_listed(accepted))
+        yield passed("The groups accepted are {groups}.", groups=listed(accepted))
 
 
 def _is_weak(group: str, least: int) -> bool:
@@ -439,7 +439,7 @@ def ccs_injection(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
 
 
 @check("tls.robot", severity=Severity.CRITICAL)
-def robot(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
+def robot(seen: Observation[TlsFacts], audit: Observation[TlsAuditFacts] | Unobserved) -> Iterator[Verdict]:
     """The server's answers do not give away the padding of RSA key exchange.
 
     Why: A server that answers differently to right and wrong padding can be made to decrypt recorded sessions and
@@ -449,12 +449,18 @@ def robot(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Switch off RSA key transport (OpenSSL notation: !kRSA; Windows: Disable-TlsCipherSuite for every TLS_RSA_WITH_)
     and install the vendor's update; on load balancers both F5 and Citrix had advisories of their own.
     """
-    accepted = _accepted(seen.facts, (*BEFORE_1_3[1:],))
-    if isinstance(seen.facts.robot, Gap) and not accepted.having(SuiteClass.RSA_TRANSPORT):
-        accepted.settle(SuiteClass.RSA_TRANSPORT)
-        yield not_applicable("No suite with RSA key transport is accepted.")
-        return
-    match known(seen.facts.robot):
+    said = seen.facts.robot
+    if isinstance(said, Gap):
+        accepted = accepted_suites(seen.facts, RENEGOTIABLE)
+        if not accepted.having(SuiteClass.RSA_TRANSPORT):
+            accepted.settle(SuiteClass.RSA_TRANSPORT)
+            yield not_applicable("No suite with RSA key transport is accepted.")
+            return
+        if isinstance(audit, Observation):
+            said = audit.facts.robot
+        elif said.reason is Reason.NOT_COLLECTED:
+            said = Gap(audit.reason, audit.detail)
+    match known(said):
         case "none":
             yield passed("Its answers do not tell right padding from wrong.")
         case "weak":
@@ -493,7 +499,7 @@ def secure_renegotiation(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Update the TLS library; every one since 2010 has the extension. Where the product can't, put a reverse proxy
     before it.
     """
-    if not _offers_any(seen.facts, BEFORE_1_3):
+    if not offers_any(seen.facts, BEFORE_1_3):
         yield not_applicable("Only TLSv1.3 is offered, which has no renegotiation.")
     elif known(seen.facts.secure_renegotiation):
         yield passed("It answers with renegotiation_info (RFC 5746).")
@@ -511,7 +517,7 @@ def client_renegotiation(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     Fix: Update the server (nginx and Apache refuse it; OpenSSL 1.1.0h and later: SSL_OP_NO_RENEGOTIATION, from 3.0 on
     by default; Windows: DisableRenegoOnServer 1 under SCHANNEL).
     """
-    if not _offers_any(seen.facts, BEFORE_1_3):
+    if not offers_any(seen.facts, BEFORE_1_3):
         yield not_applicable("Only TLSv1.3 is offered, which has no renegotiation.")
     elif known(seen.facts.client_renegotiation):
         yield failed("It renegotiates when a client asks.")
@@ -548,7 +554,7 @@ def fallback_scsv(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
     else:
         yield failed(
             "A downgraded hello with TLS_FALLBACK_SCSV is accepted; offered are {offered}.",
-            offered=_listed(_offered(seen.facts)),
+            offered=listed(offered_versions(seen.facts)),
         )
 
 
@@ -562,7 +568,7 @@ def extended_master_secret(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
 
     Fix: Update the TLS library (OpenSSL 1.1.0 and later; GnuTLS 3.4; Java 8u161; Windows since the update of 2015).
     """
-    if not _offers_any(seen.facts, BEFORE_1_3):
+    if not offers_any(seen.facts, BEFORE_1_3):
         yield not_applicable("Only TLSv1.3 is offered, which binds its keys always.")
     elif known(seen.facts.extended_master_secret):
         yield passed("It uses the extended master secret (RFC 7627).")
@@ -587,67 +593,3 @@ def early_data(seen: Observation[TlsFacts]) -> Iterator[Verdict]:
         yield failed("Early data is accepted.")
     else:
         yield passed("Early data is not accepted.")
-
-
-# --- What was accepted ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    """The names of all suites seen to be accepted, and the versions whose lists must be good for a claim."""
-
-    names: tuple[str, ...]
-    matter: tuple[VersionOffer, ...]
-    anything: bool
-
-    def having(self, kind: SuiteClass) -> str:
-        """The suites of a class; empty where none was seen to be accepted."""
-        return _listed(name for name in self.names if in_class(name, kind))
-
-    def settle(self, kind: SuiteClass) -> None:
-        """Raises NotSeen where a suite of the class may be accepted that was not seen, or one was that tells nothing."""
-        for offer in self.matter:
-            if known(offer.offered):
-                known(offer.suites)
-                if not offer.settles(kind):
-                    known(offer.unsettled)
-        if not self.anything:
-            known(_NOTHING_OFFERED)
-        for name in self.names:
-            if Trait.UNKNOWN in traits(name):
-                known(Gap(Reason.UNPARSED, f"a suite that we don't know is accepted: {name[:100]}"))
-
-
-def _accepted(facts: TlsFacts, matters: Iterable[TlsVersion]) -> _Accepted:
-    """The suites of every version; only under the versions that matter must none be missing."""
-    offers = [offer for offer in facts.versions if offer.offered is not False]
-    names = {suite.name for o in offers if not isinstance(o.suites, Gap) for suite in o.suites}
-    return _Accepted(
-        tuple(sorted(names)),
-        tuple(facts.offer(version) for version in matters),
-        any(offer.offered is True for offer in offers),
-    )
-
-
-_NOTHING_OFFERED = Gap(Reason.CONTRADICTORY, "it speaks TLS, but no version was seen to be accepted")
-
-
-def _offered(facts: TlsFacts) -> list[str]:
-    """The versions known to be offered. Raises NotSeen where there is none: then nothing else can be believed."""
-    offered = [offer.version.value for offer in facts.versions if offer.offered is True]
-    if not offered:
-        known(next((o.offered for o in facts.versions if isinstance(o.offered, Gap)), _NOTHING_OFFERED))
-    return offered
-
-
-def _offers_any(facts: TlsFacts, versions: Iterable[TlsVersion]) -> bool:
-    """One that is offered is enough; that there is none takes all to be known, and raises NotSeen otherwise."""
-    offers = [facts.offer(version).offered for version in versions]
-    return any(offered is True for offered in offers) or any(known(offered) for offered in offers)
-
-
-def _listed(names: Iterable[str]) -> str:
-    """The first five and how many more; names come from the collector, bounded all the same."""
-    every = [name[:100] for name in names]
-    shown = ", ".join(every[:5])
-    return f"{shown} (+{len(every) - 5})" if len(every) > 5 else shown

@@ -22,11 +22,13 @@ from secscan.facts import (
     Depth,
     Facts,
     Gap,
+    TlsAuditFacts,
     TlsFacts,
     TlsVersion,
+    VersionAudit,
     VersionOffer,
 )
-from secscan.model import Endpoint, Host, Observation, Reason, Service
+from secscan.model import Endpoint, Host, Observation, Reason, Service, Unobserved
 
 #: The instant at which everything is seen and judged.
 AT = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -49,6 +51,11 @@ def a_service(server_name: str = NAME, *, port: int = 443, host: str = "web-1") 
 def seen(facts: Facts, *, service: Service | None = None, address: str = ADDRESS) -> Observation[Any]:
     """An observation of these facts at an endpoint."""
     return Observation(Endpoint(service or a_service(), address), "test", facts.kind, AT, facts)
+
+
+def unobserved(kind: str, reason: Reason = Reason.NOT_COLLECTED, detail: str = "") -> Unobserved:
+    """The same endpoint, where nothing was seen."""
+    return Unobserved(Endpoint(a_service(), ADDRESS), "test", kind, AT, reason, detail)
 
 
 # --- TLS ----------------------------------------------------------------------------------------------
@@ -97,6 +104,16 @@ def tls_facts(
         "oddities": (),
     }
     return TlsFacts(versions=tuple(_offer(v, every[v]) for v in TlsVersion), **{**sound, **changes})
+
+
+def audit_facts(facts: TlsFacts, **changes: Any) -> TlsAuditFacts:
+    """What sslyze says of the server of these facts where it agrees in everything; ``changes`` where it does not."""
+    same = {name: getattr(facts, name) for name in TlsAuditFacts.__struct_fields__ if hasattr(facts, name)}
+    versions = tuple(
+        VersionAudit(version=offer.version, offered=offer.offered, suites=offer.suites)
+        for offer in facts.versions
+    )
+    return TlsAuditFacts(**{**same, "versions": versions, **changes})
 
 
 def _offer(version: TlsVersion, offer: Iterable[str] | Gap | bool) -> VersionOffer:

@@ -13,6 +13,7 @@ from secscan.registry import find_checks
 
 LEVELS = ("level-1", "level-2", "level-3", "level-4", "level-5")
 LADDER = ("baseline", *LEVELS, "strict")
+MOZILLA = ("mozilla-modern", "mozilla-intermediate", "mozilla-old")
 ROLES = (
     "portal",
     "mail",
@@ -90,7 +91,7 @@ def _is_stricter(id: str, key: str, was: Any, is_: Any) -> bool:
 
 
 def test_all_of_them_are_there() -> None:
-    assert {"network", *LADDER, *ROLES} == set(available_profiles())
+    assert {"network", *LADDER, *ROLES, *MOZILLA} == set(available_profiles())
 
 
 @pytest.mark.parametrize(("below", "above"), pairwise(LADDER))

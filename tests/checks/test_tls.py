@@ -11,7 +11,7 @@ from secscan.checks import tls as checks
 from secscan.facts import Gap, NotSeen, SuiteClass, TlsFacts, TlsVersion
 from secscan.facts.suites import Trait, traits
 from secscan.model import Outcome, Reason, Severity
-from tests.factories import SOUND_1_2, SOUND_1_3, UNREAD, seen, tls_facts
+from tests.factories import SOUND_1_2, SOUND_1_3, UNREAD, audit_facts, seen, tls_facts, unobserved
 
 PASS, FAIL, UNKNOWN, NOT_APPLICABLE = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE
 SSL2, SSL3 = TlsVersion.SSLV2, TlsVersion.SSLV3
@@ -58,7 +58,10 @@ class Case:
 
 
 def verdict(case: Case) -> Verdict | NotSeen:
-    given: dict[str, Any] = {name: seen(case.facts) for name in case.check.observes}
+    given: dict[str, Any] = {
+        name: seen(case.facts) if kind is TlsFacts else unobserved(kind.kind)
+        for name, kind in case.check.observes.items()
+    }
     for name, wanted in case.check.asks.items():
         assert issubclass(wanted, Limits)
         given[name] = wanted(**case.limits)
@@ -528,3 +531,33 @@ def test_sizes_of_keys_agree_with_sslyze() -> None:
 def test_factory_is_sound() -> None:
     assert not any(traits(name) & ~(Trait.AEAD | Trait.FORWARD_SECRECY) for name in (*SOUND_1_2, *SOUND_1_3))
     assert not any(isinstance(getattr(server(), field), Gap) for field in TlsFacts.__struct_fields__)
+
+
+# --- Where sslyze is asked too ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"), [("none", PASS), ("weak", FAIL), ("strong", FAIL), (UNREAD, UNKNOWN)]
+)
+def test_robot_is_what_sslyze_says_where_the_sweep_says_nothing(said: Any, outcome: Outcome) -> None:
+    facts = server({TLS12: (*SOUND_1_2, STATIC_GCM)}, robot=UNREAD)
+    audit = seen(audit_facts(facts, robot=said))
+    try:
+        [verdict] = checks.robot(seen(facts), audit)
+    except NotSeen:
+        assert outcome is UNKNOWN
+    else:
+        assert verdict.outcome is outcome
+
+
+def test_robot_is_what_the_sweep_says_where_it_says_something() -> None:
+    facts = server(robot="none")
+    [verdict] = checks.robot(seen(facts), seen(audit_facts(facts, robot="strong")))
+    assert verdict.outcome is PASS
+
+
+def test_robot_without_an_answer_of_sslyzes_is_unknown_for_its_reason() -> None:
+    facts = server({TLS12: (*SOUND_1_2, STATIC_GCM)}, robot=Gap())
+    with pytest.raises(NotSeen) as raised:
+        list(checks.robot(seen(facts), unobserved("tls-audit", Reason.TOOL_MISSING, "no sslyze")))
+    assert raised.value.gap == Gap(Reason.TOOL_MISSING, "no sslyze")

@@ -9,25 +9,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from secscan.collection.deep import Auditor, Nursery, Question
-from secscan.collection.sweep import SweepSettings, sweep
+from secscan.collection.hello import TIMEOUT, SpeaksOther, SpeaksTls, greet
+from secscan.collection.starttls import BY_PORT
+from secscan.collection.sweep import SweepSettings, Swept, sweep
 from secscan.facts import Absent, ChainFacts, Depth, Gap, SuiteClass, TlsAuditFacts, TlsFacts
 from secscan.facts.suites import in_class
 from secscan.model import Endpoint, Observation, Reason, Record, Unobserved
-from secscan.scope import Gate, ScopeError, canonical_address, canonical_name, utc_now
+from secscan.scope import Gate, Refused, ScopeError, canonical_address, canonical_name, utc_now
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
     """How to look at TLS.
 
-    ``depth`` is how much a sweep asks. ``audit``: sslyze is asked for everything too; without it, for ROBOT alone, of
-    servers that accept RSA key exchange. ``deadline``: seconds for one audit, not counting those it waits for its turn;
+    ``depth`` is how much a sweep asks. ``audit``: sslyze is asked for everything too. ``robot``: without that, it is
+    asked for ROBOT alone, of servers that accept RSA key exchange. ``deadline``: seconds for one audit, not counting those it waits for its turn;
     ``patience``: seconds it waits for an answer; ``connections``: of one audit at a time. ``sweeps`` and ``audits``:
     endpoints at a time.
     """
 
     depth: Depth = Depth.VERDICT
     audit: bool = False
+    robot: bool = True
     deadline: float = 60.0
     patience: float = 5.0
     connections: int = 5
@@ -40,16 +43,12 @@ class TlsCollector:
     """Yields what each endpoint offers in TLS, which certificates it sends, and what sslyze says of it where asked."""
 
     name = "sweep"
+    #: Of each there is a record whenever a server was swept, so that no audit outlives a newer sweep.
+    kinds = (TlsFacts.kind, ChainFacts.kind, TlsAuditFacts.kind)
 
     def __init__(self, settings: TlsSettings | None = None) -> None:
         self._settings = settings or TlsSettings()
         self._nursery = Nursery()
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """An audit for ROBOT alone is not among them: whether there is one shows only when a server was swept."""
-        audited = (TlsAuditFacts.kind,) if self._settings.audit else ()
-        return (TlsFacts.kind, ChainFacts.kind, *audited)
 
     def collect(self, targets: Sequence[Endpoint], gate: Gate) -> Iterator[Record]:
         """Ends all connections and processes when it is closed early. Raises ProbeLogError."""
@@ -134,26 +133,30 @@ class _Look:
                 return
             self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
         sweeping = asyncio.Semaphore(self._settings.sweeps)
+        contacts = ThreadPoolExecutor(self._settings.sweeps, thread_name_prefix="tls contact")
         audits = ThreadPoolExecutor(self._settings.audits, thread_name_prefix="tls audit")
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._at_once):
-                    group.create_task(self._serve(sweeping, audits))
+                    group.create_task(self._serve(sweeping, contacts, audits))
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            raise _first(errors) from None
         finally:
             with self._guard:
                 self._loop = self._work = None
             # One may wait for its turn at the gate when nobody wants to know any more.
+            contacts.shutdown(wait=False, cancel_futures=True)
             audits.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, sweeping: asyncio.Semaphore, audits: ThreadPoolExecutor) -> None:
+    async def _serve(
+        self, sweeping: asyncio.Semaphore, contacts: ThreadPoolExecutor, audits: ThreadPoolExecutor
+    ) -> None:
         """Takes one server after the other, as long as there are any."""
         for endpoints in self._servers:
             for endpoint in endpoints:
                 async with sweeping:
                     at = utc_now()
-                    seen, question = await self._sweep(endpoint, at)
+                    seen, question = await self._sweep(endpoint, at, contacts)
                 if question is not None:
                     loop = asyncio.get_running_loop()
                     # First the audit: who resumes an interrupted run takes an endpoint for done that was swept.
@@ -161,7 +164,9 @@ class _Look:
                 for record in seen:
                     self._seen.put(record)
 
-    async def _sweep(self, endpoint: Endpoint, at: datetime) -> tuple[list[Record], Question | None]:
+    async def _sweep(
+        self, endpoint: Endpoint, at: datetime, contacts: ThreadPoolExecutor
+    ) -> tuple[list[Record], Question | None]:
         """What was seen of it, and what to ask sslyze about it."""
         service = endpoint.service
         if service.transport != "tcp":
@@ -173,23 +178,23 @@ class _Look:
         except ValueError as error:
             return self._unobserved(endpoint, at, Gap(Reason.NOT_ATTEMPTED, str(error))), None
         try:
-            swept = await sweep(endpoint, self._gate, depth=self._settings.depth, settings=self._settings.sweep)
-        except ScopeError:
-            raise
+            swept = await self._heard(endpoint, address, server_name, contacts)
         except Exception as error:  # noqa: BLE001 - a server that found a mistake of ours must not cost the others
-            gap = Gap(Reason.BUG, f"the sweep failed: {type(error).__name__}: {error}"[:200])
+            first = _first(error)
+            if isinstance(first, ScopeError):
+                raise first from None
+            gap = Gap(Reason.BUG, f"the sweep failed: {type(first).__name__}: {first}"[:200])
             return self._unobserved(endpoint, at, gap), None
-        volatile = {**swept.volatile, "connections": str(swept.connections)}
+        volatile = {**swept.volatile, "connections": str(swept.connections)} if swept.connections else {}
         seen = [
             _record(endpoint, TlsFacts.kind, at, swept.tls, volatile),
             _record(endpoint, ChainFacts.kind, at, swept.chain, volatile),
         ]
         if not isinstance(swept.tls, TlsFacts):
             # Nobody to ask: it speaks no TLS, or nothing that could be heard.
-            nothing = _record(endpoint, TlsAuditFacts.kind, at, swept.tls, {})
-            return seen + ([nothing] if self._settings.audit else []), None
-        if not self._settings.audit and not accepts_rsa_transport(swept.tls):
-            return seen, None
+            return [_record(endpoint, TlsAuditFacts.kind, at, swept.tls, {}), *seen], None
+        if not self._settings.audit and not (self._settings.robot and accepts_rsa_transport(swept.tls)):
+            return [_record(endpoint, TlsAuditFacts.kind, at, _NOT_ASKED, {}), *seen], None
         question = Question(
             endpoint=endpoint,
             address=address,
@@ -200,13 +205,69 @@ class _Look:
         )
         return seen, question
 
-    def _unobserved(self, endpoint: Endpoint, at: datetime, gap: Gap) -> list[Record]:
-        kinds = (TlsFacts.kind, ChainFacts.kind) + (TlsAuditFacts.kind,) * self._settings.audit
-        return [_record(endpoint, kind, at, gap, {}) for kind in kinds]
+    async def _heard(
+        self, endpoint: Endpoint, address: str, server_name: str, contacts: ThreadPoolExecutor
+    ) -> Swept:
+        """The sweep is the first contact where TLS may begin with the first byte, and finds it does, mostly.
 
+        Raises ScopeError.
+        """
+        said_first = endpoint.service.port in BY_PORT
+        swept = None if said_first else await self._swept(endpoint)
+        if swept is not None and not (
+            isinstance(swept.tls, Gap) and swept.tls.reason in _MAY_SPEAK_OTHERWISE
+        ):
+            return swept
+        loop = asyncio.get_running_loop()
+        try:
+            greeting = await loop.run_in_executor(
+                contacts,
+                lambda: greet(
+                    endpoint.service,
+                    address,
+                    self._gate,
+                    server_name=server_name,
+                    timeout=min(TIMEOUT, self._settings.sweep.deadline / 3),
+                ),
+            )
+        except Refused as refused:
+            gap = Gap(refused.refusal.reason, refused.refusal.detail)
+            return swept or Swept(gap, gap)
+        match greeting:
+            case SpeaksTls(starttls="") if swept is not None:
+                return swept
+            case SpeaksTls(starttls=protocol):
+                return await self._swept(endpoint, protocol)
+            case SpeaksOther(heard=heard):
+                absent = Absent(heard=heard[:200])
+                return Swept(absent, absent)
+        gap = Gap(greeting.reason, greeting.detail)
+        return Swept(gap, gap)
+
+    async def _swept(self, endpoint: Endpoint, starttls: str = "") -> Swept:
+        settings = self._settings
+        return await sweep(
+            endpoint, self._gate, depth=settings.depth, settings=settings.sweep, starttls=starttls
+        )
+
+    def _unobserved(self, endpoint: Endpoint, at: datetime, gap: Gap) -> list[Record]:
+        return [_record(endpoint, kind, at, gap, {}) for kind in reversed(TlsCollector.kinds)]
+
+
+#: A server that a sweep heard nothing from may speak another protocol, or begin in one, or wait for its client to.
+_MAY_SPEAK_OTHERWISE = (Reason.MALFORMED, Reason.TIMED_OUT, Reason.REFUSED)
+
+_NOT_ASKED = Gap(Reason.NOT_COLLECTED, "sslyze was not asked: the scan was not a deep one")
 
 #: Seconds for connections to be closed and threads to notice, when nobody waits for what they see any more.
 _LONGEST_FAREWELL = 5.0
+
+
+def _first(error: BaseException) -> BaseException:
+    """Of several that came together, one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def accepts_rsa_transport(facts: TlsFacts) -> bool:

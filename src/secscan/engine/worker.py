@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from secscan.collection import Collector
+from secscan.collection.sweep import SweepSettings
 from secscan.collection.tls import TlsCollector, TlsSettings
 from secscan.engine.protocol import (
     CollectionSettings,
@@ -113,6 +114,7 @@ def tls_settings(settings: CollectionSettings) -> TlsSettings:
         depth=Depth.VERDICT if settings.tls is TlsLook.QUICK else Depth.FULL,
         audit=settings.tls is TlsLook.DEEP,
         deadline=settings.deadline,
+        sweep=SweepSettings(deadline=min(settings.deadline, SweepSettings().deadline)),
     )
 
 
