@@ -12,26 +12,22 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from secscan.engine.gathering import gather
-from secscan.facts import Absent, AddressFacts, PortFacts, PortState, PortStatus
+from secscan.facts import Absent, PortStatus
 from secscan.facts.certificate import Certificate, PublicKey, read_certificate
 from secscan.model import (
-    AddressTarget,
     Agency,
-    Endpoint,
     Evidence,
     Host,
-    HostTarget,
     Inventory,
     Membership,
     Observation,
     Reason,
-    Service,
     Unobserved,
 )
 from secscan.reference import FleetKeys
-from tests.factories import AT, Issued, chain_facts, issue, issue_authority
+from tests.engine.fleet import endpoint, evidence
+from tests.factories import AT, Issued, issue, issue_authority
 
-ADDRESS = "192.0.2.1"
 OWNERS = {"web-1": "a", "web-2": "a", "web-3": "b"}
 
 
@@ -43,26 +39,6 @@ def root() -> Issued:
 @lru_cache
 def sub() -> Issued:
     return issue_authority("Issuing", by=root())
-
-
-def endpoint(host: str, port: int = 443) -> Endpoint:
-    return Endpoint(Service(host, "tcp", port), ADDRESS)
-
-
-def evidence(host: str, *sent: Issued | bytes, status: PortStatus = PortStatus.OPEN) -> Evidence:
-    ports = PortFacts(
-        method="connect",
-        asked={"tcp": "443"},
-        ports=(PortState(transport="tcp", port=443, status=status),),
-        rest={"tcp": PortStatus.CLOSED},
-    )
-    seen: list[tuple[Any, Any]] = [
-        (HostTarget(host), AddressFacts(addresses=(ADDRESS,), by_name={})),
-        (AddressTarget(host, ADDRESS), ports),
-    ]
-    if sent:
-        seen.append((endpoint(host), chain_facts(*sent)))
-    return Evidence({(t, f.kind): Observation(t, "test", f.kind, AT, f) for t, f in seen})
 
 
 def gathered(
