@@ -816,9 +816,9 @@ def test_every_check_passes_fails_and_is_unknown_somewhere() -> None:
 )
 def test_hostile_chains_get_a_bounded_verdict_soon(check: Check, facts: Callable[[], ChainFacts]) -> None:
     made = facts()
-    start = time.perf_counter()
+    start = time.process_time()
     said = verdicts(Case(check, "", lambda: made, PASS))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert 1 <= len(said) <= 200
     for verdict in said:
         assert verdict.severity is None or verdict.severity <= check.severity
@@ -848,6 +848,6 @@ def test_name_constraints_by_the_thousand_take_bounded_time() -> None:
         for i in range(8)
     ]
     facts = chain_facts(issue(by=issuers[0], names=[f"h{i}.example.vn" for i in range(5000)]), *issuers)
-    start = time.perf_counter()
+    start = time.process_time()
     verdicts(Case(checks.trusted, "", lambda: facts, PASS))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
