@@ -84,7 +84,7 @@ def _judge_required_staple(
             "It asks for an OCSP response, and the server sends one; whose it is can't be told without the issuer.",
             object=slot,
         )
-    answer = read_answer(response, chain.certificates[0], issuer)
+    answer = read_answer(response, chain.certificates[0], issuer, at)
     if isinstance(answer, Answer) and is_current(answer, at):
         return passed("It asks for an OCSP response, and the server sends one.", object=slot)
     return failed("It asks for an OCSP response, and the server sends none that counts.", object=slot)
@@ -119,7 +119,7 @@ def stapling(seen: Observation[ChainFacts], anchors: TrustAnchors) -> Iterator[V
                 issuer=issuer_of(own),
             )
         else:
-            answer = read_answer(chain.ocsp, chain.certificates[0], issuer)
+            answer = read_answer(chain.ocsp, chain.certificates[0], issuer, seen.observed_at)
             yield _judge_staple(slot, answer, seen.observed_at)
 
 
@@ -281,7 +281,7 @@ def _stapled(chain: Chain, route: tuple[bytes, ...], at: datetime) -> Answer | G
     """What the server sent along, where clients accept that."""
     if chain.ocsp is None or isinstance(chain.ocsp, Gap):
         return chain.ocsp
-    answer = read_answer(chain.ocsp, route[0], route[1]) if len(route) > 1 else None
+    answer = read_answer(chain.ocsp, route[0], route[1], at) if len(route) > 1 else None
     return answer if isinstance(answer, Answer) and is_current(answer, at) else None
 
 

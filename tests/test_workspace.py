@@ -25,6 +25,7 @@ from secscan.workspace import (
     around,
     find_workspace,
     load_settings,
+    places_unknown,
     read_anchors,
     write_new,
 )
@@ -469,6 +470,55 @@ def test_every_certificate_of_every_file_is_an_anchor_once(place: Workspace) -> 
     (place.anchors / "b.pem").write_bytes(pem(one))
     (place.anchors / "notes.txt").write_text("not a certificate", "utf-8")
     assert place.load_anchors().everywhere == (one.public_bytes(Encoding.DER), two.public_bytes(Encoding.DER))
+
+
+def test_anchors_of_a_zone_and_of_an_agency_are_kept_apart(place: Workspace) -> None:
+    (one, _), (two, _), (three, _) = authority("one"), authority("two"), authority("three")
+    for folder, certificate in ((".", one), ("zone-dmz", two), ("agency-bo-vi-du", three)):
+        (place.anchors / folder).mkdir(exist_ok=True)
+        (place.anchors / folder / "ca.pem").write_bytes(pem(certificate))
+    loaded = place.load_anchors()
+    assert loaded == Authorities(
+        everywhere=(one.public_bytes(Encoding.DER),),
+        of_zones={"dmz": (two.public_bytes(Encoding.DER),)},
+        of_agencies={"bo-vi-du": (three.public_bytes(Encoding.DER),)},
+    )
+
+
+@pytest.mark.parametrize("name", ["zone-", "dmz", "agencies"])
+def test_a_folder_of_anchors_for_nobody_is_named(place: Workspace, name: str) -> None:
+    (place.anchors / name).mkdir()
+    with pytest.raises(
+        ConfigurationError, match=f"{name}: is not used: call the folder zone-NAME or agency-ID"
+    ):
+        place.load_anchors()
+
+
+def test_anchors_of_an_unknown_place_are_mistakes_with_the_nearest(tmp_path: Path) -> None:
+    loaded = Authorities(of_zones={"dnz": (), "dmz": ()}, of_agencies={"nobody-at-all": ()})
+    said = places_unknown(tmp_path, loaded, zones=["dmz", ""], agencies=["bo-vi-du"])
+    assert [mistake.file.name for mistake in said] == ["zone-dnz", "agency-nobody-at-all"]
+    assert "did you mean 'zone-dmz'?" in said[0].message
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_a_revocation_list_is_read_as_authorities_publish_it(place: Workspace, encoding: Encoding) -> None:
+    certificate, key = authority("one")
+    made = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(certificate.subject)
+        .last_update(datetime(2026, 1, 1, tzinfo=UTC))
+        .next_update(datetime(2026, 2, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    (place.anchors / "one.crl").write_bytes(made.public_bytes(encoding))
+    assert place.load_anchors().lists == (made.public_bytes(Encoding.DER),)
+
+
+def test_a_revocation_list_that_is_none_is_named(place: Workspace) -> None:
+    (place.anchors / "one.crl").write_bytes(b"<html>404</html>")
+    with pytest.raises(ConfigurationError, match=r"one\.crl: is no list of revoked certificates"):
+        place.load_anchors()
 
 
 def test_a_file_without_certificates_is_named(place: Workspace) -> None:

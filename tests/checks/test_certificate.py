@@ -16,6 +16,7 @@ from secscan.check import Check
 from secscan.facts import Chain, ChainFacts
 from secscan.facts.certificate import MOST_TEXT
 from secscan.model import Reason, Severity
+from secscan.reference import FleetKeys, SeenIssuer
 from tests.certificates import (
     ALL,
     DAY,
@@ -55,6 +56,13 @@ from tests.factories import (
 DATES = [
     Case(checks.expiry, "far from its end", server, PASS, "2026-08-20 11:59:59 UTC"),
     Case(checks.expiry, "in its last second", lambda: server(end=AT), PASS),
+    Case(
+        checks.expiry,
+        "late in its last second",
+        lambda: server(end=AT),
+        PASS,
+        at=AT + timedelta(milliseconds=999),
+    ),
     Case(
         checks.expiry,
         "a second after its end",
@@ -720,7 +728,51 @@ def _stapled(**changes: Any) -> ChainFacts:
     return chain_facts(issue(by=sub(), extra=[(feature, False)]), sub(), **changes)
 
 
-CASES = [*DATES, *LIFETIMES, *NAMES, *READING, *TRUST, *CHAINS, *KEYS, *PURPOSES]
+def _another_sends(*sent: Issued, by: dict[str, str]) -> FleetKeys:
+    seen_issuers = tuple(SeenIssuer(one.der, by) for one in sent)
+    return FleetKeys(issuers={"CN=Issuing": seen_issuers})
+
+
+def _deep() -> Issued:
+    """An issuer two below the root."""
+    return issue_authority("Deep", by=sub())
+
+
+MISSING = [
+    Case(
+        checks.chain_complete,
+        "another host of the agency sends the missing one",
+        lambda: chain_facts(issue(by=sub())),
+        FAIL,
+        "CN=Issuing is not sent; web-2 sends it",
+        fleet=lambda: _another_sends(sub(), by={"ministry": "web-2", "other": "secret-1"}),
+    ),
+    Case(
+        checks.chain_complete,
+        "a host of another agency sends the missing one",
+        lambda: chain_facts(issue(by=sub())),
+        FAIL,
+        "a host of another agency sends it",
+        fleet=lambda: _another_sends(sub(), by={"other": "secret-1"}),
+    ),
+    Case(
+        checks.chain_complete,
+        "the second issuer is missing and known",
+        lambda: chain_facts(issue(by=_deep()), _deep()),
+        FAIL,
+        "web-2 sends it",
+        fleet=lambda: _another_sends(sub(), by={"ministry": "web-2"}),
+    ),
+    Case(
+        checks.chain_complete,
+        "another sends one of the same name",
+        lambda: chain_facts(issue(by=_deep()), _deep()),
+        UNKNOWN,
+        fleet=lambda: _another_sends(issue_authority("Issuing", holder="x"), by={"ministry": "web-2"}),
+    ),
+]
+
+CASES = [*MISSING, *DATES, *LIFETIMES, *NAMES, *READING, *TRUST, *CHAINS, *KEYS, *PURPOSES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check.id}: {case.label}")
@@ -764,9 +816,9 @@ def test_every_check_passes_fails_and_is_unknown_somewhere() -> None:
 )
 def test_hostile_chains_get_a_bounded_verdict_soon(check: Check, facts: Callable[[], ChainFacts]) -> None:
     made = facts()
-    start = time.perf_counter()
+    start = time.process_time()
     said = verdicts(Case(check, "", lambda: made, PASS))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert 1 <= len(said) <= 200
     for verdict in said:
         assert verdict.severity is None or verdict.severity <= check.severity
@@ -796,6 +848,6 @@ def test_name_constraints_by_the_thousand_take_bounded_time() -> None:
         for i in range(8)
     ]
     facts = chain_facts(issue(by=issuers[0], names=[f"h{i}.example.vn" for i in range(5000)]), *issuers)
-    start = time.perf_counter()
+    start = time.process_time()
     verdicts(Case(checks.trusted, "", lambda: facts, PASS))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

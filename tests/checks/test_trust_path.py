@@ -79,9 +79,9 @@ def test_issuer_behind_a_whole_bundle_is_found() -> None:
 def test_certificates_that_certify_each_other_take_no_time(size: int) -> None:
     keys = [issue_authority("Ring", holder=f"ring {i}") for i in range(size)]
     ring = [issue_authority("Ring", by=a, holder=f"ring {i}") for a in keys for i in range(size)]
-    start = time.perf_counter()
+    start = time.process_time()
     found = path(issue(by=keys[0]), *ring, public=issue_authority("Root"))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert isinstance(found, NoPath)
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": "list the runs in the store",
     "show": "one run: agencies, grades, coverage",
     "findings": "list findings",
+    "certs": "when certificates end, one line a renewal",
     "diff": "what changed between two runs",
     "why": "why an agency's score changed, cause by cause",
     "score": "judge what is stored again, by any baseline, as of any day",

@@ -4,6 +4,7 @@ import decimal
 import math
 from collections.abc import Collection, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 #: Longer moduli are left out: none in use has more, and a hostile server could send one of a megabit.
 MOST_BITS = 16384
@@ -31,9 +32,15 @@ def shared_primes(moduli: Collection[int]) -> dict[int, int]:
     decimals, because libmpdec multiplies them by a number-theoretic transform, where Python's integers take
     Karatsuba's time.
     """
-    distinct = sorted({n for n in moduli if n > 1 and n.bit_length() <= MOST_BITS})
-    if len(distinct) < 2:
-        return {}
+    return dict(_shared_primes(frozenset(n for n in moduli if n > 1 and n.bit_length() <= MOST_BITS)))
+
+
+@lru_cache(maxsize=2)
+def _shared_primes(moduli: frozenset[int]) -> tuple[tuple[int, int], ...]:
+    # What explains a change of scores judges the same keys several times.
+    if len(moduli) < 2:
+        return ()
+    distinct = sorted(moduli)
     found = {
         n: divisor
         for n, rest in zip(distinct, _cofactors(distinct), strict=True)
@@ -46,7 +53,7 @@ def shared_primes(moduli: Collection[int]) -> dict[int, int]:
             if 1 < divisor < n:
                 proper[n] = divisor
                 break
-    return {n: proper[n] for n in sorted(proper)}
+    return tuple((n, proper[n]) for n in sorted(proper))
 
 
 def _cofactors(moduli: Sequence[int]) -> list[int]:

@@ -70,11 +70,12 @@ class Answer:
 
 
 @lru_cache(maxsize=4096)
-def read_answer(response: bytes, certificate: bytes, issuer: bytes) -> Answer | Fault:
+def read_answer(response: bytes, certificate: bytes, issuer: bytes, at: datetime) -> Answer | Fault:
     """What ``response`` says of ``certificate``, which ``issuer`` has issued (all DER). Never raises.
 
     The signature has to be the issuer's, or that of a responder to whom the issuer delegates it by a certificate for
-    OCSP signing in the response (RFC 6960, section 2.6) that is valid when the response was produced.
+    OCSP signing in the response (RFC 6960, section 2.6) that is valid ``at`` that instant. Whether the
+    answer is, is for the caller to say.
     """
     child, parent = load(certificate), load(issuer)
     if len(response) > MOST_RESPONSE_BYTES or isinstance(child, Malformed) or isinstance(parent, Malformed):
@@ -93,7 +94,7 @@ def read_answer(response: bytes, certificate: bytes, issuer: bytes) -> Answer | 
                 return Fault.OTHER
             if isinstance(read.signature_hash_algorithm, BROKEN_DIGESTS):
                 return Fault.WEAK
-            if not any(_has_signed(responder, read) for responder in _responders(read, issuer)):
+            if not any(_has_signed(responder, read) for responder in _responders(read, issuer, at)):
                 return Fault.UNSIGNED
             return _answer(answer)
     except UNREADABLE:
@@ -113,7 +114,7 @@ def _is_about(
     )
 
 
-def _responders(response: ocsp.OCSPResponse, issuer: bytes) -> Iterator[x509.Certificate]:
+def _responders(response: ocsp.OCSPResponse, issuer: bytes, at: datetime) -> Iterator[x509.Certificate]:
     own = load(issuer)
     if not isinstance(own, Malformed):
         yield own
@@ -124,7 +125,7 @@ def _responders(response: ocsp.OCSPResponse, issuer: bytes) -> Iterator[x509.Cer
             isinstance(seen, Certificate)
             and not isinstance(seen.extensions, Malformed)
             and "OCSPSigning" in (seen.extensions.extended_usages or ())
-            and seen.not_before <= response.produced_at_utc <= seen.not_after
+            and seen.not_before <= at <= seen.not_after
             and is_issued_by(der, issuer)
         ):
             yield one

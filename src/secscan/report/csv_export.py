@@ -44,7 +44,8 @@ COLUMNS = (
 
 NOT_AGED: Mapping[str, Aged] = {}
 
-_BYTE_ORDER_MARK = "\ufeff"
+#: Before all, so that a spreadsheet reads UTF-8.
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def findings_csv(
@@ -59,7 +60,7 @@ def findings_csv(
     ``newline=""``.
     """
     lines = io.StringIO()
-    lines.write(_BYTE_ORDER_MARK)
+    lines.write(BYTE_ORDER_MARK)
     writer = csv.writer(lines)
     writer.writerow(COLUMNS)
     for finding in findings:
