@@ -25,7 +25,14 @@ from secscan.model import (
     Text,
     Unobserved,
 )
-from secscan.reference import Advisories, EndOfLife, ExploitPrediction, HeldBackups, KnownExploited
+from secscan.reference import (
+    Advisories,
+    EndOfLife,
+    ExploitPrediction,
+    HeldBackups,
+    KnownExploited,
+    SharedHostKeys,
+)
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -59,6 +66,7 @@ REFERENCES: tuple[type, ...] = (
     ExploitPrediction,
     EndOfLife,
     HeldBackups,
+    SharedHostKeys,
 )
 
 

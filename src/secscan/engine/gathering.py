@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, ClassVar, Protocol
 
 from secscan.engine.holding import HeldBackupsGatherer
+from secscan.engine.sharing import SharedHostKeysGatherer
 from secscan.model import Evidence, Host, Inventory
 
 
@@ -38,7 +39,7 @@ class Gatherer(Protocol):
 
 
 #: All there are; each makes another type.
-GATHERERS: tuple[type[Gatherer], ...] = (HeldBackupsGatherer,)
+GATHERERS: tuple[type[Gatherer], ...] = (HeldBackupsGatherer, SharedHostKeysGatherer)
 
 
 def gatherers_of(wanted: Collection[type]) -> tuple[type[Gatherer], ...]:
