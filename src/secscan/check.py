@@ -35,6 +35,7 @@ from secscan.reference import (
     HeldBackups,
     KnownExploited,
     RevocationLists,
+    SharedHostKeys,
 )
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9]+(-[a-z0-9]+)*")
@@ -86,6 +87,7 @@ REFERENCES: tuple[type, ...] = (
     HeldBackups,
     RevocationLists,
     FleetKeys,
+    SharedHostKeys,
 )
 
 

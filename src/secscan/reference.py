@@ -259,3 +259,31 @@ class FleetKeys:
     sharing_prime: Mapping[str, int] = field(default_factory=dict)
     #: Subject (RFC 4514) -> certificates of authorities that were seen, in a fixed order.
     issuers: Mapping[str, tuple[SeenIssuer, ...]] = field(default_factory=dict)
+
+
+# --- Host keys that several hosts have ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolders:
+    """The hosts that proved to have one host key: host id -> its agency, as a check may be told of them."""
+
+    agency_of: Mapping[str, str]
+
+    def hosts_of(self, host: str) -> tuple[str, ...]:
+        """The holders of the same agency as ``host``, which may be named to it; sorted."""
+        agency = self.agency_of.get(host)
+        return tuple(sorted(id for id, owner in self.agency_of.items() if owner == agency))
+
+    def foreign_to(self, host: str) -> int:
+        """How many are of other agencies, whose hosts are not named to this one."""
+        return len(self.agency_of) - len(self.hosts_of(host))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHostKeys:
+    """SSH host keys that more than one host has, by fingerprint, as of the instant of judging."""
+
+    kind: ClassVar[str] = "shared-host-keys"
+    unavailable: ClassVar[Text] = Text("Which host keys several hosts have was not gathered.")
+    holders: Mapping[str, KeyHolders] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, ClassVar, Protocol
 
 from secscan.engine.holding import HeldBackupsGatherer
+from secscan.engine.shared_host_keys import SharedHostKeysGatherer
 from secscan.engine.sharing import FleetKeysGatherer
 from secscan.model import Evidence, Host, Inventory
 
@@ -39,7 +40,7 @@ class Gatherer(Protocol):
 
 
 #: All there are; each makes another type.
-GATHERERS: tuple[type[Gatherer], ...] = (HeldBackupsGatherer, FleetKeysGatherer)
+GATHERERS: tuple[type[Gatherer], ...] = (HeldBackupsGatherer, FleetKeysGatherer, SharedHostKeysGatherer)
 
 
 def gatherers_of(wanted: Collection[type]) -> tuple[type[Gatherer], ...]:

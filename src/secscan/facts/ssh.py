@@ -65,6 +65,7 @@ class SshFacts(Facts, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "ssh"
     level: ClassVar[Level] = Level.ENDPOINT
+    recalled: ClassVar[bool] = True
 
     #: Its identification (RFC 4253, section 4.2) in parts: ``2.0`` (``1.99``: version 1 as well), ``OpenSSH_9.2p1``,
     #: and what follows the first space. All three are the host's words.
