@@ -7,8 +7,9 @@ filter, and what it is can't be told. Where the claim is that something works ("
 filtered tells nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -16,7 +17,7 @@ from pydantic import Field
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed, unknown
 from secscan.facts import PortFacts, PortState, PortStatus
 from secscan.facts.ports import port_ranges, ports_in
-from secscan.model import Host, Observation, Reason, Severity
+from secscan.model import Earlier, Host, Observation, Reason, Severity
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -231,7 +232,9 @@ class SmallServicesLimits(ReachLimits):
 
 
 @check("port.remote-login", severity=Severity.HIGH)
-def remote_login(seen: Observation[PortFacts], limits: RemoteLoginLimits, host: Host) -> Iterator[Verdict]:
+def remote_login(
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: RemoteLoginLimits, host: Host
+) -> Iterator[Verdict]:
     """No telnet, rlogin, rsh or rexec server was recognised on any port that was asked.
 
     Why: These protocols carry passwords and whole sessions unencrypted, and rlogin and rsh believe the
@@ -244,11 +247,13 @@ def remote_login(seen: Observation[PortFacts], limits: RemoteLoginLimits, host: 
     Fix: Stop and remove the server (systemctl disable --now telnet.socket; on network equipment: no telnet) and
     use SSH. Where old equipment knows nothing else, allow it only from a management network.
     """
-    yield from _reach(seen.facts, limits, host, REMOTE_LOGIN, encrypted_counts=False)
+    yield from _reach(seen.facts, before, limits, host, REMOTE_LOGIN, encrypted_counts=False)
 
 
 @check("port.file-transfer", severity=Severity.MEDIUM)
-def file_transfer(seen: Observation[PortFacts], limits: FileTransferLimits, host: Host) -> Iterator[Verdict]:
+def file_transfer(
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: FileTransferLimits, host: Host
+) -> Iterator[Verdict]:
     """No FTP or TFTP server that starts unencrypted was recognised on any port that was asked.
 
     Why: FTP sends passwords and files in the clear unless every client asks for TLS (RFC 4217), which the
@@ -260,12 +265,12 @@ def file_transfer(seen: Observation[PortFacts], limits: FileTransferLimits, host
     mandatory (vsftpd: ssl_enable=YES, force_local_logins_ssl=YES, force_local_data_ssl=YES) and limit who
     reaches it.
     """
-    yield from _reach(seen.facts, limits, host, FILE_TRANSFER, encrypted_counts=False)
+    yield from _reach(seen.facts, before, limits, host, FILE_TRANSFER, encrypted_counts=False)
 
 
 @check("port.remote-desktop", severity=Severity.HIGH)
 def remote_desktop(
-    seen: Observation[PortFacts], limits: RemoteDesktopLimits, host: Host
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: RemoteDesktopLimits, host: Host
 ) -> Iterator[Verdict]:
     """No remote desktop server (RDP, VNC, X11, Radmin, pcAnywhere, TeamViewer) was recognised on any port asked.
 
@@ -277,11 +282,13 @@ def remote_desktop(
     Fix: Let the firewall admit remote desktops only from a VPN or a management network, with a second factor.
     Switch off what nobody uses.
     """
-    yield from _reach(seen.facts, limits, host, REMOTE_DESKTOP)
+    yield from _reach(seen.facts, before, limits, host, REMOTE_DESKTOP)
 
 
 @check("port.management", severity=Severity.HIGH)
-def management(seen: Observation[PortFacts], limits: ManagementLimits, host: Host) -> Iterator[Verdict]:
+def management(
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: ManagementLimits, host: Host
+) -> Iterator[Verdict]:
     """No management interface (WinRM, vSphere, Docker, Kubernetes, Webmin and the like) was recognised on any port asked.
 
     Why: Management interfaces give whoever gets in the whole machine, often many machines. They belong in a
@@ -292,11 +299,13 @@ def management(seen: Observation[PortFacts], limits: ManagementLimits, host: Hos
 
     Fix: Bind the interface to a management network or to localhost, and let the firewall admit it only from there.
     """
-    yield from _reach(seen.facts, limits, host, MANAGEMENT)
+    yield from _reach(seen.facts, before, limits, host, MANAGEMENT)
 
 
 @check("port.database", severity=Severity.HIGH)
-def database(seen: Observation[PortFacts], limits: DatabaseLimits, host: Host) -> Iterator[Verdict]:
+def database(
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: DatabaseLimits, host: Host
+) -> Iterator[Verdict]:
     """No database or cache server was recognised on any port that was asked.
 
     Why: Databases belong behind the application that uses them. Caches such as Redis and memcached often ask
@@ -307,11 +316,13 @@ def database(seen: Observation[PortFacts], limits: DatabaseLimits, host: Host) -
     Fix: Bind the server to localhost or the application network (listen_addresses, bind-address, bind) and let
     the firewall admit only the application's hosts.
     """
-    yield from _reach(seen.facts, limits, host, DATABASES)
+    yield from _reach(seen.facts, before, limits, host, DATABASES)
 
 
 @check("port.file-sharing", severity=Severity.HIGH)
-def file_sharing(seen: Observation[PortFacts], limits: FileSharingLimits, host: Host) -> Iterator[Verdict]:
+def file_sharing(
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: FileSharingLimits, host: Host
+) -> Iterator[Verdict]:
     """No file sharing or its helpers (SMB, NetBIOS, Windows RPC, NFS, AFP, rsync, iSCSI) was recognised on any port asked.
 
     Why: These protocols were made for one trusted network. Worms have crossed whole countries through
@@ -321,11 +332,13 @@ def file_sharing(seen: Observation[PortFacts], limits: FileSharingLimits, host: 
 
     Fix: Let the firewall admit file sharing only from the hosts that need it, and switch it off on all others.
     """
-    yield from _reach(seen.facts, limits, host, FILE_SHARING)
+    yield from _reach(seen.facts, before, limits, host, FILE_SHARING)
 
 
 @check("port.cleartext-mail", severity=Severity.LOW)
-def cleartext_mail(seen: Observation[PortFacts], limits: MailAccessLimits, host: Host) -> Iterator[Verdict]:
+def cleartext_mail(
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: MailAccessLimits, host: Host
+) -> Iterator[Verdict]:
     """No POP3 or IMAP server that starts unencrypted was recognised on any port that was asked.
 
     Why: On these ports a session begins in the clear and may be upgraded (STARTTLS). Somebody on the way can
@@ -337,12 +350,12 @@ def cleartext_mail(seen: Observation[PortFacts], limits: MailAccessLimits, host:
     Fix: Offer IMAP on port 993 and POP3 on port 995 with TLS from the first byte, move the clients there, and
     close ports 143 and 110.
     """
-    yield from _reach(seen.facts, limits, host, MAIL_ACCESS, encrypted_counts=False)
+    yield from _reach(seen.facts, before, limits, host, MAIL_ACCESS, encrypted_counts=False)
 
 
 @check("port.small-services", severity=Severity.LOW)
 def small_services(
-    seen: Observation[PortFacts], limits: SmallServicesLimits, host: Host
+    seen: Observation[PortFacts], before: Earlier[PortFacts], limits: SmallServicesLimits, host: Host
 ) -> Iterator[Verdict]:
     """No echo, discard, systat, daytime, netstat, quote, chargen, time or finger server was recognised on any port asked.
 
@@ -354,7 +367,7 @@ def small_services(
 
     Fix: Remove them from inetd or xinetd, or switch off "Simple TCP/IP Services" on Windows.
     """
-    yield from _reach(seen.facts, limits, host, SMALL_SERVICES)
+    yield from _reach(seen.facts, before, limits, host, SMALL_SERVICES)
 
 
 # --- What should be there, and nothing else -----------------------------------------------------------
@@ -502,6 +515,7 @@ _HTTP = frozenset({"http", "https"})
 
 def _reach(
     facts: PortFacts,
+    before: Earlier[PortFacts],
     limits: ReachLimits,
     host: Host,
     family: tuple[Protocol, ...],
@@ -509,9 +523,13 @@ def _reach(
     encrypted_counts: bool = True,
 ) -> Iterator[Verdict]:
     """A failure for each open port of the family, what could not be told, and a pass if there is neither."""
+
+    def belongs(state: PortState) -> Protocol | None:
+        return None if _is_encrypted(state) and not encrypted_counts else _by_answer(state, family)
+
     tarpit = list(_tarpit_verdicts(facts, limits))
     meant = _meant(limits, host)
-    found = False
+    failing: set[tuple[str, int]] = set()
     for state in facts.ports:
         if state.status is not PortStatus.OPEN or (_is_encrypted(state) and not encrypted_counts):
             continue
@@ -521,7 +539,7 @@ def _reach(
         protocol = _by_answer(state, family)
         usual = _by_number(state, family, limits)
         if protocol is not None:
-            found = True
+            failing.add((state.transport, state.port))
             yield failed(
                 "{port} is open and answers as {protocol} ({service}).",
                 object=name,
@@ -530,7 +548,7 @@ def _reach(
                 service=_described(state),
             )
         elif usual is not None and not tarpit:
-            found = True
+            failing.add((state.transport, state.port))
             yield failed(
                 "{port} is open, the usual port of {protocol}; what answers there was not identified.",
                 object=name,
@@ -556,8 +574,20 @@ def _reach(
                 port=name,
             )
         )
+    for place, (once, date) in _no_longer_recognised(facts, before, belongs, family).items():
+        if place not in meant | failing:
+            gaps.append(
+                unknown(
+                    Reason.UNPARSED,
+                    "{port} answered as {protocol} on {date}; what is there now can't be told.",
+                    object=_names({place}),
+                    port=_names({place}),
+                    protocol=once.label,
+                    date=date.date().isoformat(),
+                )
+            )
     yield from gaps
-    if not found and not gaps and meant:
+    if not failing and not gaps and meant:
         yield passed(
             "None of {protocols} answers, but where this host may have them ({allowed}); their usual ports were asked "
             "({ports}) among {count} TCP ports.",
@@ -566,13 +596,51 @@ def _reach(
             ports=_names(listed),
             count=_asked_count(facts),
         )
-    elif not found and not gaps:
+    elif not failing and not gaps:
         yield passed(
             "None of {protocols} answers; their usual ports were asked ({ports}) among {count} TCP ports.",
             protocols=", ".join(protocol.label for protocol in family),
             ports=_names(listed),
             count=_asked_count(facts),
         )
+
+
+def _no_longer_recognised(
+    facts: PortFacts,
+    before: Earlier[PortFacts],
+    belongs: Callable[[PortState], Protocol | None],
+    family: tuple[Protocol, ...],
+) -> dict[tuple[str, int], tuple[Protocol, datetime]]:
+    """Ports where a server of the family was recognised, neither seen closed nor recognised as another since; and when.
+
+    A server that gave itself away and then says less is the same server: saying less is no way to pass.
+    """
+    once = {(s.transport, s.port) for look in before.looks for s in look.facts.ports if belongs(s)}
+    lost: dict[tuple[str, int], tuple[Protocol, datetime]] = {}
+    settled = _settled(facts, once, family)
+    for look in before.looks:
+        for state in look.facts.ports:
+            place = (state.transport, state.port)
+            protocol = belongs(state)
+            if protocol is not None and place not in settled:
+                lost[place] = (protocol, look.observed_at)
+        settled |= _settled(look.facts, once, family)
+    return lost
+
+
+def _settled(
+    facts: PortFacts, places: set[tuple[str, int]], family: tuple[Protocol, ...]
+) -> set[tuple[str, int]]:
+    """Those of ``places`` that are closed, or where what answers said who it is."""
+    over_http = any(protocol.products for protocol in family)
+
+    def says_who(state: PortState) -> bool:
+        identity = state.identity
+        bare = identity is not None and identity.name in _HTTP and not identity.product
+        return _is_identified(state) and not (bare and over_http)
+
+    named = {(s.transport, s.port) for s in facts.ports if says_who(s)}
+    return (places & named) | {p for p in places - named if facts.status(*p) is PortStatus.CLOSED}
 
 
 def _meant(limits: ReachLimits, host: Host) -> set[tuple[str, int]]:

@@ -27,6 +27,7 @@ from secscan.facts import (
 from secscan.model import (
     AddressTarget,
     Agency,
+    Each,
     Earlier,
     Endpoint,
     Evidence,
@@ -647,3 +648,114 @@ def test_a_check_can_compare_only_kinds_of_which_the_past_is_read() -> None:
 
     with pytest.raises(CheckDefinitionError, match="nothing earlier is read of TlsFacts"):
         check("tls.forgets", severity=Severity.LOW)(forgets)
+
+
+# --- TLS that was there and is not any more -------------------------------------------------------------
+
+PLAIN = Service("h", "tcp", 8080, "h.example")
+
+
+def dropped(policy: TlsPolicy | None, *, looks: Mapping[Any, Any]) -> Finding:
+    """A service on a port that need not speak TLS and does not, judged by ``looks`` of before; None: undeclared."""
+    services = () if policy is None else (ExpectedService(PLAIN, policy),)
+    records = (at_addresses(A), ports(p8080=OPEN), no_tls(service=PLAIN))
+    [finding] = judge_host(
+        Host("h", names=("h.example",), services=services),
+        Evidence({(r.target, r.kind): r for r in records}, earlier=looks),
+        baseline=baseline((HEARTBLEED,)),
+        agency=Agency("a", {}),
+        references={},
+        at=NOW,
+    )
+    return finding
+
+
+SPOKEN = {(Endpoint(PLAIN, A), "tls"): (Look(tls(service=PLAIN).facts, NOW - timedelta(days=7)),)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "looks", "outcome"),
+    [
+        (None, SPOKEN, Outcome.FAIL),
+        (TlsPolicy.UNSTATED, SPOKEN, Outcome.FAIL),
+        (TlsPolicy.NONE, SPOKEN, Outcome.NOT_APPLICABLE),
+        (TlsPolicy.OPTIONAL, SPOKEN, Outcome.NOT_APPLICABLE),
+        (None, {}, Outcome.NOT_APPLICABLE),
+        (TlsPolicy.UNSTATED, {}, Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_tls_that_was_switched_off_fails_unless_the_inventory_says_it_is_meant(
+    policy: TlsPolicy | None, looks: Mapping[Any, Any], outcome: Outcome
+) -> None:
+    assert dropped(policy, looks=looks).outcome is outcome
+
+
+def test_what_says_that_tls_was_switched_off_says_when_it_was_there() -> None:
+    assert str(dropped(None, looks=SPOKEN).evidence) == (
+        "TLS was spoken here on 2026-11-15 and is not any more; heard: plain HTTP. Switch it on again, or declare the "
+        'service with tls = "none" if that is meant.'
+    )
+
+
+# --- What holds of each address and service of a host ---------------------------------------------------
+
+
+@check("contradiction.counts", severity=Severity.LOW)
+def counts(
+    inside: Observation[SocketFacts], outside: Each[PortFacts], spoken: Each[TlsFacts]
+) -> Iterator[Verdict]:
+    """It is.
+
+    Why: It is a test.
+
+    Fix: Nothing.
+    """
+    for each in (outside, spoken):
+        for record in each.records:
+            missing = isinstance(record, Unobserved) and record.reason.value
+            yield passed("{said}", object=record.target.key, said=missing or "seen")
+
+
+def test_a_check_is_given_what_was_seen_of_each_address_and_service() -> None:
+    findings = judge(
+        at_addresses(A, B),
+        seen(HostTarget("h"), SocketFacts(), kind="sockets"),
+        ports(A, p443=OPEN),
+        unseen(AddressTarget("h", B), "ports"),
+        tls(A),
+        checks=(counts,),
+    )
+    assert {f.object: str(f.evidence) for f in findings} == {
+        f"h {A}": "seen",
+        f"h {B}": "timed-out",
+        f"h {A} tcp/443/h.example": "seen",
+        f"h {B} tcp/443/h.example": "not-attempted",
+    }
+
+
+def test_what_rests_on_several_looks_is_as_old_as_the_oldest() -> None:
+    old = NOW - timedelta(days=15)
+    findings = judge(
+        at_addresses(A),
+        seen(HostTarget("h"), SocketFacts(), kind="sockets"),
+        ports(A, at=old),
+        host=BARE,
+        checks=(counts,),
+    )
+    assert {(f.outcome, f.reason, f.observed_at) for f in findings} == {(Outcome.UNKNOWN, Reason.STALE, old)}
+
+
+@pytest.mark.parametrize(("observed", "gathered"), [(PortFacts, TlsFacts), (SocketFacts, SystemFacts)])
+def test_only_a_check_of_whole_hosts_is_given_their_parts(observed: Any, gathered: Any) -> None:
+    def odd(seen: Any, each: Any) -> Iterator[Verdict]:
+        """It is.
+
+        Why: It is a test.
+
+        Fix: Nothing.
+        """
+        yield passed("It is.")
+
+    odd.__annotations__ |= {"seen": Observation[observed], "each": Each[gathered]}
+    with pytest.raises(CheckDefinitionError, match="for checks that observe a host as a whole"):
+        check("contradiction.odd", severity=Severity.LOW)(odd)

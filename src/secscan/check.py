@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from secscan.facts.kind import Facts
 from secscan.model import (
     Agency,
+    Each,
     Earlier,
     Host,
     Level,
@@ -120,6 +121,13 @@ class Check:
     copes_without: frozenset[str] = frozenset()
     #: Parameter name -> kind of fact whose earlier looks it compares with.
     compares: Mapping[str, type[Facts]] = field(default_factory=dict)
+    #: Parameter name -> kind of fact that it is given of each address or service of the host.
+    gathers: Mapping[str, type[Facts]] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> frozenset[type[Facts]]:
+        """Every kind of fact that it judges by."""
+        return frozenset((*self.observes.values(), *self.compares.values(), *self.gathers.values()))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Verdict]:
         return self.function(*args, **kwargs)
@@ -155,6 +163,10 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
     is judged by how long ago the other state was last seen (``at - look.observed_at``), never by which run met it:
     otherwise the next run would close the finding, and nobody would have looked. Facts of older versions may have
     gaps where those of now have none: look for them, for ``known()`` leaves the whole check unknown.
+
+    A check that observes a host as a whole can ask for ``Each[SomeFacts]`` of a kind that is about addresses or
+    services: what was seen of every one of them, to hold one against the other. Records can be Unobserved, and of
+    services that have nothing of the kind, Absent.
     """
 
     def define(function: CheckFunction) -> Check:
@@ -162,7 +174,7 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
         if not CHECK_ID.fullmatch(id):
             raise CheckDefinitionError(f"{where}: the id must read family.some-property, in lower case")
         claim, why, fix = _documentation(inspect.getdoc(function) or "", where)
-        observes, asks, optional, copes_without, compares = _inputs(function, where)
+        observes, asks, optional, copes_without, compares, gathers = _inputs(function, where)
         return Check(
             id,
             severity,
@@ -176,6 +188,7 @@ def check(id: str, *, severity: Severity) -> Callable[[CheckFunction], Check]:
             optional,
             copes_without,
             compares,
+            gathers,
         )
 
     return define
@@ -195,9 +208,17 @@ def _documentation(text: str, where: str) -> tuple[str, str, str]:
 
 def _inputs(
     function: CheckFunction, where: str
-) -> tuple[dict[str, type[Facts]], dict[str, type], frozenset[str], frozenset[str], dict[str, type[Facts]]]:
+) -> tuple[
+    dict[str, type[Facts]],
+    dict[str, type],
+    frozenset[str],
+    frozenset[str],
+    dict[str, type[Facts]],
+    dict[str, type[Facts]],
+]:
     observes: dict[str, type[Facts]] = {}
     compares: dict[str, type[Facts]] = {}
+    gathers: dict[str, type[Facts]] = {}
     asks: dict[str, type] = {}
     optional: set[str] = set()
     copes_without: set[str] = set()
@@ -213,6 +234,8 @@ def _inputs(
             observes[name] = facts
         elif typing.get_origin(hint) is Earlier:
             compares[name] = typing.get_args(hint)[0]
+        elif typing.get_origin(hint) is Each:
+            gathers[name] = typing.get_args(hint)[0]
         elif reference is not None:
             asks[name] = reference
             optional.add(name)
@@ -223,8 +246,8 @@ def _inputs(
         else:
             raise CheckDefinitionError(
                 f"{where}: parameter {name!r} is annotated {hint!r}; a check can ask for Observation[SomeFacts] "
-                "(with '| Unobserved' where it can do without), Earlier[SomeFacts], a Limits subclass, datetime, "
-                f"Host, Service, Agency or {', '.join(r.__name__ for r in REFERENCES)} (these with '| None' where it can do without)"
+                "(with '| Unobserved' where it can do without), Earlier[SomeFacts], Each[SomeFacts], a Limits subclass, "
+                f"datetime, Host, Service, Agency or {', '.join(r.__name__ for r in REFERENCES)} (these with '| None' where it can do without)"
             )
     if not observes:
         raise CheckDefinitionError(
@@ -238,4 +261,10 @@ def _inputs(
             f"{where}: nothing earlier is read of {', '.join(forgotten)}; such a kind says so: "
             "recalled: ClassVar[bool] = True"
         )
-    return observes, asks, frozenset(optional), frozenset(copes_without), compares
+    level = next(iter(observes.values())).level
+    if gathers and (level is not Level.HOST or any(kind.level is Level.HOST for kind in gathers.values())):
+        raise CheckDefinitionError(
+            f"{where}: Each[SomeFacts] is for checks that observe a host as a whole, and for facts about its "
+            "addresses or services"
+        )
+    return observes, asks, frozenset(optional), frozenset(copes_without), compares, gathers

@@ -23,6 +23,7 @@ from secscan.facts import (
 from secscan.model import (
     AddressTarget,
     Agency,
+    Each,
     Earlier,
     Endpoint,
     Evidence,
@@ -49,6 +50,19 @@ WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.UNKNOWN, Outcome.PASS, Outco
 
 #: The kinds whose absence means that a service speaks no TLS.
 _OF_TLS = frozenset({TlsFacts.kind, ChainFacts.kind})
+
+
+#: What to say of a service that had it once and has it no more, where nobody declared that this is meant.
+_DROPPED = {
+    TlsFacts.kind: Text(
+        "TLS was spoken here on {date} and is not any more; heard: {heard}. Switch it on again, or declare the service "
+        'with tls = "none" if that is meant.'
+    ),
+    ChainFacts.kind: Text(
+        "A certificate was shown here on {date}, and none is any more; heard: {heard}. Bring it back, or declare the "
+        'service with tls = "none" if that is meant.'
+    ),
+}
 
 
 def judge_host(
@@ -259,9 +273,23 @@ def _judge_target(
         parameter: Earlier(case.evidence.earlier.get((target, kind.kind), ()))
         for parameter, kind in rule.check.compares.items()
     }
+    for parameter, kind in rule.check.gathers.items():
+        given[parameter] = Each(tuple(_each(kind, case)))
+        observed += [r.observed_at for r in given[parameter].records if isinstance(r, Observation)]
     given |= _asked(rule, case, service)
     verdicts = [*_verdicts(rule.check, given), *_behind_filters(rule, given, address, case)]
     return [_Said(verdict, address, min(observed, default=None)) for verdict in verdicts]
+
+
+def _each(kind: type[Facts], case: _Case) -> Iterator[Record]:
+    """The newest record of every address of the host, or of every service at every address."""
+    targets: list[Target] = [AddressTarget(case.host.id, address) for address in case.addresses]
+    if kind.level is Level.ENDPOINT:
+        known = services(case.host, case.evidence)
+        targets = [place for service in known for place in endpoints(case.host, service, case.evidence)]
+    for target in targets:
+        record = case.evidence.newest.get((target, kind.kind))
+        yield record or _not_attempted(target, kind.kind, case)
 
 
 def _not_attempted(target: Target, kind: str, case: _Case) -> Unobserved:
@@ -322,6 +350,11 @@ def _seen(record: Record | None, service: ExpectedService | None, case: _Case) -
                 Outcome.FAIL,
                 Text("TLS is required on this service and is not offered; heard: {heard}", heard),
             )
+        if service is not None and service.tls is TlsPolicy.UNSTATED:
+            before = case.evidence.earlier.get((record.target, record.kind), ())
+            if record.kind in _DROPPED and before:
+                date = before[0].observed_at.date().isoformat()
+                return Verdict(Outcome.FAIL, replace(_DROPPED[record.kind], values={"date": date, **heard}))
         if service is None:
             return Verdict(Outcome.NOT_APPLICABLE, Text("The host has nothing of the kind: {heard}", heard))
         return Verdict(Outcome.NOT_APPLICABLE, Text("The service speaks no TLS; heard: {heard}", heard))

@@ -575,6 +575,16 @@ class Misjudged:
     failing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Each(Generic[FactsT]):
+    """The newest records of every address of a host, or of every service at every address; in one order.
+
+    What was never looked at is there as an Unobserved.
+    """
+
+    records: tuple[Observation[FactsT] | Unobserved, ...] = ()
+
+
 #: How far back evidence reaches beyond the newest look: a year of any schedule, and a month to spare.
 EARLIER_DAYS = 400
 

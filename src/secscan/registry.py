@@ -117,7 +117,7 @@ def _add_checks(found: dict[str, _Found], modules: Iterator[ModuleType], origin:
 
 def _refuse_unusable(place: _Found, kinds: Mapping[str, type[Facts]]) -> None:
     check = place.check
-    for kind in check.observes.values():
+    for kind in sorted(check.kinds, key=lambda kind: kind.kind):
         if kinds.get(kind.kind) is not kind:
             raise RegistryError(
                 f"{place}: check {check.id!r} observes facts of kind {kind.kind!r}, which nothing collects; "

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from secscan.baseline import Deadlines, available_profiles, load_baseline
-from secscan.model import Level, Severity
+from secscan.facts import INSIDE
+from secscan.model import Severity
 from secscan.registry import find_checks
 from secscan.toml_source import ConfigurationError
 from tests.baseline.house import CHECKS, HOUSE, Complain, DaysLimits, Load, PortLimits, child, limits_of
@@ -550,7 +551,8 @@ class TestBuiltIn:
 
     def test_every_check_that_needs_no_login_counts_in_the_network(self) -> None:
         checks = find_checks()
-        outside = {id for id, check in checks.items() if check.level is not Level.HOST}
+        inside = {id for id, check in checks.items() if {kind.kind for kind in check.kinds} & set(INSIDE)}
+        outside = checks.keys() - inside
         assert {rule.check.id for rule in load_baseline("network", checks).rules} == outside
 
     @pytest.mark.parametrize(

@@ -12,7 +12,17 @@ from secscan.check import Check, Limits, Verdict
 from secscan.checks import port
 from secscan.facts import PortFacts, PortState, PortStatus, ServiceIdentity
 from secscan.facts.ports import port_ranges
-from secscan.model import AddressTarget, ExpectedService, Host, Observation, Outcome, Reason, Service
+from secscan.model import (
+    AddressTarget,
+    Earlier,
+    ExpectedService,
+    Host,
+    Look,
+    Observation,
+    Outcome,
+    Reason,
+    Service,
+)
 
 OPEN, CLOSED = PortStatus.OPEN, PortStatus.CLOSED
 FILTERED, UNCERTAIN = PortStatus.FILTERED, PortStatus.UNCERTAIN
@@ -68,10 +78,17 @@ def host(*declared: int) -> Host:
 
 
 def judge(
-    check: Check, seen: Observation[PortFacts], *declared: int, limits: Limits | None = None
+    check: Check,
+    seen: Observation[PortFacts],
+    *declared: int,
+    limits: Limits | None = None,
+    before: Iterable[Observation[PortFacts]] = (),
 ) -> list[Verdict]:
+    """``before``: what earlier runs saw, newest first."""
     assert check.limits is not None
-    given = {"seen": seen, "limits": limits or check.limits()}
+    given: dict[str, object] = {"seen": seen, "limits": limits or check.limits()}
+    looks = (Look(record.facts, record.observed_at) for record in before)
+    given |= {name: Earlier(tuple(looks)) for name in check.compares}
     return list(check(**given, **({"host": host(*declared)} if Host in check.asks.values() else {})))
 
 
@@ -291,7 +308,7 @@ def test_a_declared_udp_service_hides_nothing_from_a_rule_about_tcp(
 ) -> None:
     name_server = Host("dns", services=(ExpectedService(Service("dns", "udp", 53)),))
     limits = port.ManagementLimits(udp_ports=udp_ports)
-    assert said(port.management(address(), limits, name_server)) == expected
+    assert said(port.management(address(), Earlier(), limits, name_server)) == expected
 
 
 def test_no_answer_over_udp_is_open_or_filtered_and_unknown() -> None:
@@ -600,3 +617,90 @@ ANSWERS = ("http", "telnet", "ssh", "redis", "ftp", "tcpwrapped")
 
 def earns_credit(verdicts: Iterable[Verdict]) -> bool:
     return all(v.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE) for v in verdicts)
+
+
+# --- Servers that say less than they did --------------------------------------------------------------
+
+POSTGRES = address(at(15432, probed("postgresql", "PostgreSQL DB")))
+MUTE = address(at(15432, by_number()))
+SHUT = address()
+WEB = address(at(15432, probed("http", "nginx")))
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [
+        (MUTE, [], PASS),
+        (MUTE, [POSTGRES], unknown(Reason.UNPARSED, "tcp/15432")),
+        (MUTE, [WEB, POSTGRES], PASS),
+        (MUTE, [SHUT, POSTGRES], PASS),
+        (MUTE, [POSTGRES, SHUT, WEB], unknown(Reason.UNPARSED, "tcp/15432")),
+        (address(at(15432, status=FILTERED)), [POSTGRES], unknown(Reason.UNPARSED, "tcp/15432")),
+        (address(asked="1-10000"), [POSTGRES], [(Outcome.UNKNOWN, "tcp/15432", Reason.UNPARSED)]),
+        (SHUT, [POSTGRES], PASS),
+        (WEB, [POSTGRES], PASS),
+        (POSTGRES, [MUTE, POSTGRES], failing("tcp/15432")),
+    ],
+)
+def test_a_server_that_was_recognised_and_says_less_now_is_not_gone(
+    now: Observation[PortFacts],
+    before: list[Observation[PortFacts]],
+    expected: list[tuple[Outcome, str, Reason | None]],
+) -> None:
+    limits = port.DatabaseLimits(ports=frozenset({5432}))
+    assert said(judge(port.database, now, limits=limits, before=before)) == expected
+
+
+def test_a_bare_http_answer_hides_nobody_that_was_recognised_by_its_product() -> None:
+    before = [address(at(19200, probed("http", "Elasticsearch REST API")))]
+    now = address(at(19200, probed("http")))
+    assert said(judge(port.database, now, before=before)) == unknown(Reason.UNPARSED, "tcp/19200")
+
+
+def test_ftp_that_was_always_inside_tls_is_not_missed() -> None:
+    before = [address(at(990, probed("ftp", tls=True)))]
+    assert said(judge(port.file_transfer, address(at(990, by_number())), before=before)) == PASS
+
+
+def test_a_port_that_fails_by_its_number_is_not_named_twice() -> None:
+    before = [address(at(5432, probed("postgresql")))]
+    assert said(judge(port.database, address(at(5432)), before=before)) == failing("tcp/5432")
+
+
+IDENTITIES = [
+    probed("postgresql", "PostgreSQL DB"),
+    probed("http", "Elasticsearch REST API"),
+    probed("microsoft-ds"),
+    probed("ftp", "vsftpd"),
+    probed("ftp", tls=True),
+    probed("telnet"),
+    probed("ssh", "OpenSSH"),
+]
+MUTED = [
+    None,
+    by_number(),
+    by_number("postgresql"),
+    probed("tcpwrapped"),
+    probed("ssl", tls=True),
+]
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    known=st.dictionaries(st.sampled_from([21, 445, 5432, 9999]), st.sampled_from(IDENTITIES), min_size=1),
+    muted=st.sampled_from(MUTED),
+    times=st.integers(1, 3),
+    filtered=st.booleans(),
+)
+def test_no_server_passes_by_saying_less(
+    known: dict[int, ServiceIdentity], muted: ServiceIdentity | None, times: int, filtered: bool
+) -> None:
+    """However often it was looked at since, and whether it answers or drops the packets."""
+    spoke = address(*(at(number, identity) for number, identity in known.items()))
+    status = FILTERED if filtered else OPEN
+    quiet = address(*(at(number, None if filtered else muted, status=status) for number in known))
+    before = [*[quiet] * (times - 1), spoke]
+    for check, _number in REACH:
+        failed = {v.object for v in judge(check, spoke) if v.outcome is Outcome.FAIL}
+        doubted = {v.object for v in judge(check, quiet, before=before) if v.outcome is not Outcome.PASS}
+        assert failed <= doubted

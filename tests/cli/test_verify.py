@@ -156,6 +156,20 @@ def test_tls_that_is_required_and_gone_is_still_a_failure(place: Place, secscan:
     assert "TLS is required" in told["said"][0]["evidence"]
 
 
+def test_a_scan_that_finds_tls_gone_closes_nothing(place: Place, secscan: Secscan) -> None:
+    """The inventory says nothing of TLS here; but it was there."""
+    file = place.folder / "inventory" / "one.toml"
+    file.write_text(file.read_text("utf-8").replace('  tls = "required"\n', ""), "utf-8")
+    id = finding(secscan, place, "certificate.expiry", "expired")
+    place.restart("expired", PlainHttpServer())
+    assert secscan("scan", "-C", place.folder).returncode == 1
+    compared = as_json(secscan("diff", "1", "2", "-C", place.folder, "--format", "json"))
+    (change,) = [change for change in compared["changes"] if change["finding"] == id]
+    assert (change["change"], change["state"]) == ("unverified", "unverified")
+    begun = {c["evidence_after"].partition(" on ")[0] for c in compared["changes"] if c["change"] == "new"}
+    assert "A certificate was shown here" in begun
+
+
 def test_what_the_scope_forbids_could_not_be_told(place: Place, secscan: Secscan) -> None:
     id = finding(secscan, place, "certificate.expiry", "expired")
     scope = place.folder / "scope.toml"

@@ -97,7 +97,8 @@ class AnyHistory(RuleBasedStateMachine):
     def _nothing_closed_unseen(self, before: Mapping[str, Lifecycle], findings: tuple[Finding, ...]) -> None:
         passed = {f.id for f in findings if f.outcome is Outcome.PASS}
         doubtful = {(f.subject, f.check) for f in findings if f.outcome in (Outcome.UNKNOWN, Outcome.ERROR)}
-        judged = {(f.subject, f.check) for f in findings}
+        doubtful |= {(f.subject, f.check) for f in findings if f.outcome is Outcome.FAIL and not f.object}
+        judged = {(f.subject, f.check) for f in findings if f.outcome is not Outcome.NOT_APPLICABLE}
         for id, life in before.items():
             rule = (life.subject, life.check)
             if life.is_open and self.live[id].state is State.RESOLVED:

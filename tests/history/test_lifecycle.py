@@ -100,6 +100,18 @@ def test_an_incomplete_evaluation_resolves_nothing() -> None:
     assert after[finding(Outcome.FAIL, "a").id].state is State.UNVERIFIED
 
 
+def test_a_rule_that_fails_altogether_resolves_nothing_that_it_does_not_name() -> None:
+    """A service that dropped TLS has no expired certificate any more, and nobody renewed it."""
+    after = lives([finding(Outcome.FAIL, "leaf")], [finding(Outcome.FAIL, "")])
+    assert after[finding(Outcome.FAIL, "leaf").id].state is State.UNVERIFIED
+    assert after[finding(Outcome.FAIL, "").id].state is State.OPEN
+
+
+def test_a_rule_that_applies_to_nothing_any_more_retires_what_it_does_not_name() -> None:
+    after = lives([finding(Outcome.FAIL, "leaf")], [finding(Outcome.NOT_APPLICABLE, "")])
+    assert only(after).state is State.RETIRED
+
+
 def test_what_was_not_judged_is_not_touched() -> None:
     failing = lives([finding(Outcome.FAIL)])
     assert lives([finding(Outcome.FAIL)], [], [finding(Outcome.PASS, check="port.ftp")]) == failing

@@ -178,9 +178,7 @@ class Baseline:
     @property
     def looks_inside(self) -> bool:
         """Whether some rule, for any host, judges what only who logs in can see."""
-        return any(
-            kind.kind in INSIDE for rule in self._rules_of_any_host() for kind in rule.check.observes.values()
-        )
+        return any(kind.kind in INSIDE for rule in self._rules_of_any_host() for kind in rule.check.kinds)
 
     def _rules_of_any_host(self) -> Iterator[Rule]:
         yield from self.rules

@@ -42,7 +42,7 @@ def explain(check_id: str, checks_dir: str | None) -> None:
     checks = find_all_checks(checks_dir)
     require_check(check_id, checks)
     check = checks[check_id]
-    kinds = ", ".join(sorted(kind.kind for kind in check.observes.values()))
+    kinds = ", ".join(sorted(kind.kind for kind in check.kinds))
     click.echo(f"{check.id}  ({severity_word(check.severity)})\n")
     click.echo(f"{_(check.claim)}\n")
     click.echo(_("Why: {text}").format(text=_(check.why)) + "\n")

@@ -115,7 +115,9 @@ def what_it_needs(finding: Finding, rule: Rule, host: Host, keepers: Iterable[Ho
     observed = {kind.kind for kind in rule.check.observes.values()}
     if rule.check.level is Level.HOST:
         inside = INSIDE if observed & set(INSIDE) else ()
-        return Need((host, *keepers), frozenset({AddressFacts.kind, *inside}))
+        gathered = {PortFacts.kind, *(kind.kind for kind in rule.check.gathers.values())}
+        outside = gathered if rule.check.gathers else ()
+        return Need((host, *keepers), frozenset({AddressFacts.kind, *inside, *outside}))
     kinds = frozenset({AddressFacts.kind, PortFacts.kind, *observed})
     one = _PORT.fullmatch(finding.object)
     if rule.check.level is Level.ADDRESS and one:

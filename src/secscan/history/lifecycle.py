@@ -71,7 +71,8 @@ def settle(
     for those that will never be judged again.
 
     A finding is resolved only on positive evidence: a pass for the same subject and object, or a complete
-    evaluation of its rule (nothing unknown, no error) that no longer names the object.
+    evaluation of its rule (nothing unknown, no error) that no longer names the object. A rule that fails altogether,
+    naming no object, evaluated none: where TLS was switched off, nobody mended the certificate.
     """
     after = dict(previous)
     for finding in findings:
@@ -115,6 +116,10 @@ class _Judged:
         self._hosts = {(f.subject.host, f.check) for f in findings}
         self._evaluated = {(f.subject, f.check) for f in findings}
         self._unsettled = {(f.subject, f.check) for f in doubtful}
+        self._unsettled |= {
+            (f.subject, f.check) for f in findings if f.outcome is Outcome.FAIL and not f.object
+        }
+        self._applicable = {(f.subject, f.check) for f in findings if f.outcome is not Outcome.NOT_APPLICABLE}
         # Nothing could be told of the whole host, and so of none of its services.
         self._untold = {(f.subject.host, f.check) for f in doubtful if f.subject.level is SubjectLevel.HOST}
 
@@ -134,7 +139,9 @@ class _Judged:
             return None
         if rule not in self._evaluated:
             return State.UNVERIFIED if on_host in self._untold else State.RETIRED
-        return State.UNVERIFIED if rule in self._unsettled else State.RESOLVED
+        if rule in self._unsettled:
+            return State.UNVERIFIED
+        return State.RESOLVED if rule in self._applicable else State.RETIRED
 
 
 def _failing(life: Lifecycle | None, finding: Finding, at: datetime) -> Lifecycle:
