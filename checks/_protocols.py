@@ -111,3 +111,9 @@ SMALL_SERVICES = (
     _protocol("time", "time", tcp=(37,), udp=(37,)),
     _protocol("finger", "finger", tcp=(79,)),
 )
+
+PRINTERS = (
+    _protocol("JetDirect", "jetdirect", tcp=(9100,)),
+    _protocol("LPD", "printer", tcp=(515,)),
+    _protocol("IPP", "ipp", tcp=(631,), products=("cups",)),
+)

@@ -93,8 +93,13 @@ def reach(
     tarpit = list(tarpit_verdicts(facts, limits))
     meant = meant_places(limits, host)
     failing: set[tuple[str, int]] = set()
+    # Over UDP silence tells nothing, so checks of their own judge it; where a baseline lists ports, they count here too.
+    transports = {"tcp", "udp"} if limits.udp_ports else {"tcp"}
+    protocols = ", ".join(p.label for p in family if p.tcp or p.products or not p.udp or limits.udp_ports)
     for state in facts.ports:
         if state.status is not PortStatus.OPEN or (is_encrypted(state) and not encrypted_counts):
+            continue
+        if state.transport not in transports:
             continue
         if (state.transport, state.port) in meant:
             continue
@@ -120,8 +125,8 @@ def reach(
             )
     listed = {("tcp", port) for port in limits.ports} | {("udp", port) for port in limits.udp_ports}
     listed -= meant
-    # A baseline that lists no UDP port has nobody ask any: a declared name server must not leave all rules unknown.
-    hidden = hidden_places(facts, host, {"tcp", "udp"} if limits.udp_ports else {"tcp"}) - meant
+    # Nor must a declared name server, silent over UDP, leave all rules unknown.
+    hidden = hidden_places(facts, host, transports) - meant
     gaps = [*tarpit, *maybe_open({p for p in listed - hidden if facts.status(*p) is PortStatus.UNCERTAIN})]
     unasked = {place for place in listed | hidden if facts.status(*place) is None}
     if unasked:
@@ -138,7 +143,7 @@ def reach(
             )
         )
     for place, (once, date) in _no_longer_recognised(facts, before, belongs, family).items():
-        if place not in meant | failing:
+        if place[0] in transports and place not in meant | failing:
             gaps.append(
                 unknown(
                     Reason.UNPARSED,
@@ -154,7 +159,7 @@ def reach(
         yield passed(
             "None of {protocols} answers, but where this host may have them ({allowed}); their usual ports were asked "
             "({ports}) among {count} TCP ports.",
-            protocols=", ".join(protocol.label for protocol in family),
+            protocols=protocols,
             allowed=names_of(meant),
             ports=names_of(listed),
             count=asked_count(facts),
@@ -162,7 +167,7 @@ def reach(
     elif not failing and not gaps:
         yield passed(
             "None of {protocols} answers; their usual ports were asked ({ports}) among {count} TCP ports.",
-            protocols=", ".join(protocol.label for protocol in family),
+            protocols=protocols,
             ports=names_of(listed),
             count=asked_count(facts),
         )

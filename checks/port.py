@@ -53,6 +53,10 @@ class UnexpectedLimits(SurveyLimits):
         default=frozenset({22, 80, 443}),
         description="TCP ports expected on a host that declares no service.",
     )
+    usual_udp: frozenset[Port] = Field(
+        default=frozenset(),
+        description="UDP ports expected, whatever the host declares. What it declares over TCP is expected over UDP, too.",
+    )
 
 
 class CountLimits(SurveyLimits):
@@ -117,10 +121,10 @@ def remote_login(
 def file_transfer(
     seen: Observation[PortFacts], before: Earlier[PortFacts], limits: FileTransferLimits, host: Host
 ) -> Iterator[Verdict]:
-    """No FTP or TFTP server that starts unencrypted was recognised on any port that was asked.
+    """No FTP server that starts unencrypted was recognised on any port that was asked.
 
     Why: FTP sends passwords and files in the clear unless every client asks for TLS (RFC 4217), which the
-    port scan can't see the server insist on; TFTP has neither passwords nor encryption. FTP inside TLS from
+    port scan can't see the server insist on. TFTP, over UDP, is port.udp-services' to judge. FTP inside TLS from
     the first byte is not counted. The check sends nothing: it judges what the port scan saw, and a filtered
     port counts as not reachable from where the scan ran, unless the inventory declares a service there.
 
@@ -156,7 +160,7 @@ def management(
 
     Why: Management interfaces give whoever gets in the whole machine, often many machines. They belong in a
     network of their own (CISA Binding Operational Directive 23-02 takes them off the Internet for US
-    agencies). SNMP and IPMI speak UDP: they count by their numbers where the baseline has the scan ask them.
+    agencies). SNMP and IPMI speak UDP: port.udp-management judges them.
     The check sends nothing: it judges what the port scan saw, and a filtered port counts as not reachable
     from where the scan ran, unless the inventory declares a service there.
 
@@ -250,11 +254,20 @@ def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Hos
     facts = seen.facts
     declared = declared_places(host)
     expected = declared or {("tcp", port) for port in limits.usual}
+    # DNS, Kerberos, SIP and HTTP are spoken over both, on the same number.
+    expected |= {("udp", port) for transport, port in declared if transport == "tcp"}
+    expected |= {("udp", port) for port in limits.usual_udp}
     surplus = [p for p in facts.ports if (p.transport, p.port) not in expected]
     gaps = [
         *tarpit_verdicts(facts, limits),
         *too_few_asked(facts, limits),
-        *maybe_open({(p.transport, p.port) for p in surplus if p.status is PortStatus.UNCERTAIN}),
+        *maybe_open(
+            {
+                (p.transport, p.port)
+                for p in surplus
+                if p.transport == "tcp" and p.status is PortStatus.UNCERTAIN
+            }
+        ),
     ]
     opened = [p for p in surplus if p.status is PortStatus.OPEN]
     if is_tarpit(facts, limits):
@@ -275,14 +288,14 @@ def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Hos
                 object=name,
                 port=name,
                 service=service,
-                usual=names_of(expected) or "-",
+                usual=names_of(p for p in expected if p[0] == "tcp") or "-",
             )
     yield from gaps
     if not opened and not gaps:
         yield passed(
             "Of {count} TCP ports asked, none is open but those expected ({expected}).",
             count=asked_count(facts),
-            expected=names_of(expected) or "-",
+            expected=names_of(p for p in expected if p[0] == "tcp" or p in declared) or "-",
         )
 
 
