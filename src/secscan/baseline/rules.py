@@ -180,7 +180,7 @@ class Baseline:
         """Whether some rule, for any host, holds what TLS offers against a list: that takes asking for all there is."""
         return any(
             TlsFacts in rule.check.observes.values() and getattr(rule.limits, "allowed", ())
-            for rule in self._rules_of_any_host()
+            for rule in self.rules_of_any_host()
         )
 
     @property

@@ -114,6 +114,8 @@ def command(
             ports=settings.ports,
             needed_ports=port_ranges(means.baseline.ports_to_ask()),
             version_detection=settings.version_detection,
+            udp=settings.udp,
+            zone=settings.zone,
             nmap=False if no_nmap else None,
             tls=tls_look(means.baseline, deep=deep),
         )

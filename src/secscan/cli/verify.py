@@ -81,6 +81,8 @@ def command(
             ports=settings.ports,
             needed_ports=port_ranges(baseline.ports_to_ask()),
             version_detection=settings.version_detection,
+            udp=settings.udp,
+            zone=settings.zone,
             nmap=False if no_nmap else None,
         )
         try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secscan.collection.default_ports import name_of
-from secscan.collection.port_scan import TRANSPORT, Ask, Missed, Seen, answer, too_many
+from secscan.collection.port_scan import TRANSPORT, Ask, Missed, Seen, answer, rates, too_many
 from secscan.facts.ports import PortState, PortStatus, ServiceIdentity, port_ranges
 from secscan.model import Reason
 from secscan.scope import Gate, Refused
@@ -66,14 +66,14 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 def scan_by_connecting(
-    asks: Sequence[Ask], gate: Gate, *, deadline: float, greetings: bool
+    asks: Sequence[Ask], gate: Gate, *, deadline: float, greetings: bool, share: float = 1.0
 ) -> Generator[Seen | Missed]:
     """Yields one answer for each ask, as soon as it is complete. Closing this closes every connection.
 
     ``deadline``: seconds from an ask's first connection to its last answer. With ``greetings`` an open port is
-    listened to for a moment; nothing is ever sent.
+    listened to for a moment; nothing is ever sent. ``share``: the part of the gate's rates that this may take.
     """
-    with contextlib.closing(_Scan(gate, deadline=deadline, greetings=greetings)) as scan:
+    with contextlib.closing(_Scan(gate, deadline=deadline, greetings=greetings, share=share)) as scan:
         waiting = deque(asks)
         while waiting or not scan.is_idle():
             while waiting and scan.has_room(waiting[0]):
@@ -203,11 +203,12 @@ class _Attempt:
 
 
 class _Scan:
-    def __init__(self, gate: Gate, *, deadline: float, greetings: bool) -> None:
+    def __init__(self, gate: Gate, *, deadline: float, greetings: bool, share: float) -> None:
         # The gate is asked once for each address, not once for each port; in between, we keep its rates ourselves.
         self._gate = gate
-        self._interval = 1 / gate.packets_per_second
-        self._host_interval = 1 / gate.packets_per_second_per_host
+        whole, per_host = rates(gate, share)
+        self._interval = 1 / whole
+        self._host_interval = 1 / per_host
         self._deadline = deadline
         self._greetings = greetings
         self._window = _sockets_allowed()

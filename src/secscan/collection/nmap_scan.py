@@ -12,7 +12,7 @@ import msgspec
 
 from secscan.collection.nmap_process import Nmap, NmapRun, Scan, follow, may_send_raw
 from secscan.collection.nmap_xml import IncompleteHostError, NmapHost, statuses
-from secscan.collection.port_scan import TRANSPORT, Ask, Missed, Seen, answer, too_many
+from secscan.collection.port_scan import TRANSPORT, Ask, Missed, Seen, answer, rates, too_many
 from secscan.facts.ports import PortFacts, PortStatus, ServiceIdentity, port_ranges
 from secscan.model import Reason
 from secscan.scope import Gate, Refused
@@ -80,15 +80,17 @@ def scan_with_nmap(
     deadline: float,
     identify: bool,
     sighted: Callable[[Seen], None] = lambda _: None,
+    share: float = 1.0,
 ) -> Generator[Seen | Missed]:
     """Yields one answer for each ask, when nmap is done with it. Closing this ends nmap.
 
+    ``share``: the part of the gate's rates that this scan may take.
     ``sighted`` is told what was found before it is asked who answers, which takes most of the time.
     ``deadline``: seconds that nmap may take with one address. In one run with ``-sV`` nmap would throw away what
     it knows of a host's ports when who answers behind one of them can't be found out in time (a timed-out host
     has no ports in its XML), and a single silent port takes it 42 s. So ports come first, in a run of their own.
     """
-    scan = _NmapScan(gate, nmap, deadline, most_hosts=len(asks))
+    scan = _NmapScan(gate, nmap, deadline, most_hosts=len(asks), share=share)
     found: list[_Found] = []
     with closing(scan.find_open(asks)) as outcomes:
         for outcome, left in outcomes:
@@ -102,7 +104,7 @@ def scan_with_nmap(
 
 
 class _NmapScan:
-    def __init__(self, gate: Gate, nmap: Nmap, deadline: float, *, most_hosts: int) -> None:
+    def __init__(self, gate: Gate, nmap: Nmap, deadline: float, *, most_hosts: int, share: float) -> None:
         self._gate = gate
         self._nmap = nmap
         self._version = nmap.found.version
@@ -110,10 +112,10 @@ class _NmapScan:
         self._syn = may_send_raw()
         # nmap has one rate, for all hosts of a run together, and when the others are done the last one gets all
         # of it. So no run is given more than one host may get, and the rate for all is used by several at once.
-        per_host = gate.packets_per_second_per_host
-        at_once = min(MOST_RUNS, ceil(gate.packets_per_second / per_host), most_hosts)
+        whole, per_host = rates(gate, share)
+        at_once = min(MOST_RUNS, ceil(whole / per_host), most_hosts)
         self._at_once = max(1, at_once)
-        self._rate = max(1, min(per_host, gate.packets_per_second // self._at_once))
+        self._rate = max(1, min(per_host, whole // self._at_once))
 
     @property
     def _method(self) -> str:

@@ -8,9 +8,12 @@ from typing import TypeAlias
 
 from secscan.facts.ports import PortFacts, PortState, PortStatus, port_ranges
 from secscan.model import Reason
-from secscan.scope import utc_now
+from secscan.scope import Gate, utc_now
 
 TRANSPORT = "tcp"
+
+#: The part of the rates that questions over UDP take where they go on beside the scan of TCP ports.
+UDP_SHARE = 0.05
 
 #: Ports of one status, and the scanner's word for why.
 Group: TypeAlias = tuple[frozenset[int], PortStatus, str]
@@ -88,6 +91,12 @@ def port_facts(
         ports=tuple(sorted(exceptions, key=lambda state: (state.transport, state.port))),
         rest={TRANSPORT: rest},
     )
+
+
+def rates(gate: Gate, share: float) -> tuple[int, int]:
+    """Connections a second, for all and for each host, that ``share`` of the gate's rates are; at least one."""
+    whole, per_host = gate.packets_per_second, gate.packets_per_second_per_host
+    return max(1, int(whole * share)), max(1, int(per_host * share))
 
 
 def too_many(ask: Ask, least: float, deadline: float) -> str:

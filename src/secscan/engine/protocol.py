@@ -48,6 +48,10 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Ports that are asked on every host besides: those the baseline's rules have to know.
     needed_ports: str = ""
     version_detection: bool = True
+    #: Whether the short list of UDP ports is asked, too.
+    udp: bool = True
+    #: The network zone that the scan looks from, as the operator calls it; empty: nobody said.
+    zone: str = ""
     #: None: use nmap where it is found.
     nmap: bool | None = None
     tls: TlsLook = TlsLook.QUICK

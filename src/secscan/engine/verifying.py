@@ -185,6 +185,7 @@ def _with_other_ports(record: Observation[Any], before: Observation[Any] | None)
         asked=every,
         ports=tuple(states[place] for place in sorted(states)),
         rest={**now.rest, **old.rest},
+        monlist=now.monlist if "udp" in now.asked else old.monlist,
     )
     return replace(record, facts=facts)
 
@@ -230,7 +231,7 @@ def _look(need: Need, settings: CollectionSettings, means: Means) -> dict[str, l
                 by_host.setdefault(record.target.host, []).append(record)
 
     asks_one_port = any(host.ports.isdigit() for host in need.hosts)
-    cut_down = {"needed_ports": ""} if asks_one_port else {}
+    cut_down: dict[str, Any] = {"needed_ports": "", "udp": False} if asks_one_port else {}
     look(
         need.hosts,
         Setup(

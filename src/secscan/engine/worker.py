@@ -84,6 +84,7 @@ def collectors(
     """The collectors for a shard. ``tls`` serves all shards: it keeps sslyze imported in a process of its own."""
     from secscan.collection.addresses import AddressCollector
     from secscan.collection.ports import PortCollector, PortSettings
+    from secscan.collection.udp_probes import PORTS as UDP_PORTS
     from secscan.engine.service_look import service_look
     from secscan.engine.ssh_look import ssh_look
 
@@ -95,6 +96,8 @@ def collectors(
         version_detection=settings.version_detection,
         deadline=settings.deadline,
         nmap=settings.nmap,
+        udp_ports=UDP_PORTS if settings.udp else (),
+        zone=settings.zone,
     )
     hosts = {host.id: host for host in shard.hosts}
     located: dict[str, Sequence[str]] = {}

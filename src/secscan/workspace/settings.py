@@ -20,6 +20,8 @@ from secscan.workspace.credentials import Credentials, credentials_of
 class Settings:
     """What the operator set, or the defaults. ``workers`` None: one for each core; ``deadline``: seconds a target.
 
+    ``udp``: whether the short list of UDP ports is asked, too; ``zone``: the network zone that scans look from.
+
     ``ports`` is ``top-N`` or ranges such as ``22,443,8000-8100``. ``ssh_deadline``: seconds a host may take when it is
     looked at from the inside; ``ssh_at_once``: how many are at a time. ``credentials`` are logins by name, each with
     its jump hosts in the order of the way.
@@ -32,6 +34,8 @@ class Settings:
     deadline: float = 60.0
     ports: str = "top-1000"
     version_detection: bool = True
+    udp: bool = True
+    zone: str = ""
     ssh_deadline: float = 60.0
     ssh_at_once: int = 16
     credentials: Mapping[str, Credential] = field(default_factory=dict)
@@ -49,6 +53,8 @@ def load_settings(folder: Path) -> Settings:
         deadline=file.collection.deadline,
         ports=file.collection.ports.default,
         version_detection=file.collection.ports.version_detection,
+        udp=file.collection.ports.udp,
+        zone=file.collection.zone,
         ssh_deadline=file.ssh.deadline,
         ssh_at_once=file.ssh.at_once,
         credentials=credentials_of(file.credentials, source, folder),
@@ -80,12 +86,14 @@ class _Table(BaseModel):
 class _Ports(_Table):
     default: Annotated[str, AfterValidator(_ports)] = _DEFAULT.ports
     version_detection: bool = _DEFAULT.version_detection
+    udp: bool = _DEFAULT.udp
 
 
 class _Collection(_Table):
     workers: int | None = Field(default=None, ge=1, le=256)
     deadline: float = Field(default=_DEFAULT.deadline, ge=1, le=3600)
     ports: _Ports = _Ports()
+    zone: str = Field(default="", max_length=100)
 
 
 class _Ssh(_Table):

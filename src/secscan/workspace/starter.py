@@ -214,6 +214,9 @@ criticality = 3
 # otherwise is put in quarantine: shown, and nothing of it counts.
 #canary = "good"
 
+# Optional: the DNS zones it serves. It is asked for each of them whole, to see that it does not give them to anybody.
+#dns_zones = ["vi-du.example"]
+
 # Optional: from and until which day it is this agency's.
 #since = 2026-01-01
 #until = 2031-01-01

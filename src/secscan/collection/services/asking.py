@@ -8,14 +8,25 @@ from secscan.collection.services import dns, lines, mongodb, smb, vnc, web
 from secscan.collection.services.conversation import Conversation, Place, Unanswered, conversing
 from secscan.collection.services.recognition import Recognised
 from secscan.facts import Access, DnsOffer, Gap, Reading, ServiceFacts, Spoken, ZoneTransfer
+from secscan.model import Reason
 from secscan.scope import Gate
 
 
 def ask(place: Place, recognised: Recognised, gate: Gate, *, zones: Sequence[str] = ()) -> ServiceFacts:
     """Says what there is to say in the protocol recognised, and no more. ``zones``: those that DNS is asked for whole.
 
-    What is not answered, or not understood, is a Gap of that field. Raises Refused.
+    What is not answered, or not understood, is a Gap of that field; where the number of the port was all that spoke for
+    the protocol, an answer in another one says that it is not spoken there. Raises Refused.
     """
+    facts = _asked(place, recognised, gate, zones)
+    answers = (facts.access, facts.smb, facts.dns.recursion if isinstance(facts.dns, DnsOffer) else facts.dns)
+    strange = any(isinstance(a, Gap) and a.reason is Reason.UNPARSED for a in answers)
+    if recognised.how == "port" and strange:
+        return ServiceFacts(protocol=Spoken.NONE, how="banner", tls=place.tls)
+    return facts
+
+
+def _asked(place: Place, recognised: Recognised, gate: Gate, zones: Sequence[str]) -> ServiceFacts:
     facts = ServiceFacts(protocol=recognised.protocol, how=recognised.how, tls=place.tls)
     match recognised.protocol:
         case Spoken.REDIS:
@@ -84,7 +95,7 @@ def _page(
         return _gap(none), ""
     answer = web.read_page(data)
     if answer is None:
-        return Gap(detail="it does not answer in HTTP"), ""
+        return Gap(Reason.UNPARSED, "it does not answer in HTTP"), ""
     return read(answer)
 
 
@@ -107,7 +118,7 @@ def _mongodb(place: Place, gate: Gate) -> tuple[Reading[Access], str]:
         return _gap(none), ""
     if mongodb.is_mongodb(data):
         return Access.ANYBODY, ""
-    return Gap(detail="its answer is none of MongoDB's"), ""
+    return Gap(Reason.UNPARSED, "its answer is none of MongoDB's"), ""
 
 
 def _vnc(place: Place, gate: Gate) -> tuple[Reading[Access], str]:
@@ -115,7 +126,7 @@ def _vnc(place: Place, gate: Gate) -> tuple[Reading[Access], str]:
         with conversing(place, gate, what="vnc security types") as talk:
             version = vnc.reply(talk.hear(vnc.is_banner))
             if not version:
-                return Gap(detail="it does not greet as VNC does"), ""
+                return Gap(Reason.UNPARSED, "it does not greet as VNC does"), ""
             talk.say(version)
             offered = talk.hear(lambda data: vnc.is_offer(data, version))
     except Unanswered as none:
@@ -143,7 +154,7 @@ def _dns(place: Place, gate: Gate, zones: Sequence[str]) -> DnsOffer:
         try:
             query = dns.transfer_query(zone)
         except ValueError as error:
-            transfers.append(ZoneTransfer(zone=zone, allowed=Gap(detail=str(error))))
+            transfers.append(ZoneTransfer(zone=zone, allowed=Gap(Reason.NOT_ATTEMPTED, str(error))))
             continue
         allowed = _dns_answer(place, gate, query, "dns zone transfer", dns.read_transfer)
         transfers.append(ZoneTransfer(zone=zone, allowed=allowed))
