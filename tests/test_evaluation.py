@@ -769,6 +769,8 @@ def test_only_a_check_of_whole_hosts_is_given_their_parts(observed: Any, gathere
     odd.__annotations__ |= {"seen": Observation[observed], "each": Each[gathered]}
     with pytest.raises(CheckDefinitionError, match="for checks that observe a host as a whole"):
         check("contradiction.odd", severity=Severity.LOW)(odd)
+
+
 @check("made.anchors", severity=Severity.HIGH)
 def counts_anchors(seen: Observation[SystemFacts], anchors: TrustAnchors) -> Iterator[Verdict]:
     """Hosts are judged by the anchors of their place.
