@@ -1,5 +1,6 @@
 """Rows into evidence: the newest record about every target of a host as of an instant."""
 
+import hashlib
 import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,9 @@ KEPT_FACTS = 16 * 1024 * 1024
 
 #: What decoding a damaged or foreign blob may raise, in a kind's own upgrades too.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)
+
+#: The print of a host that was never looked at.
+NOTHING = b"nothing"
 
 Place: TypeAlias = tuple[int, int]
 
@@ -99,21 +103,49 @@ def read_evidence(
     decoded = facts.read(connection, (row.digest for row in (*newest.values(), *seen.values()) if row.digest))
     newest_by_host: dict[str, dict[tuple[Target, str], Record]] = {}
     seen_by_host: dict[str, dict[tuple[Target, str], Observation[Any]]] = {}
+    unreadable: set[str] = set()
     for place, row in newest.items():
         record = _record(row, decoded)
         about = (record.target, record.kind)
         newest_by_host.setdefault(row.host, {})[about] = record
         if isinstance(record, Observation):
             continue
+        if row.digest:
+            unreadable.add(row.host)
         earlier = _record(seen[place], decoded) if place in seen else None
         if not isinstance(earlier, Observation):
+            if earlier is not None:
+                unreadable.add(row.host)
             earlier = (
                 _last_readable(connection, row.host, place, at, facts) if row.digest or earlier else None
             )
         if earlier is not None:
             seen_by_host.setdefault(row.host, {})[about] = earlier
+    # What can't be read has something older in its place, which the print would not tell of.
+    prints = {**_prints(newest, seen), **dict.fromkeys(unreadable, b"")}
     for host in hosts:
-        yield host, Evidence(newest_by_host.get(host, {}), seen_by_host.get(host, {}))
+        yield (
+            host,
+            Evidence(newest_by_host.get(host, {}), seen_by_host.get(host, {}), prints.get(host, NOTHING)),
+        )
+
+
+def _prints(newest: Mapping[Place, Row[Any]], seen: Mapping[Place, Row[Any]]) -> dict[str, bytes]:
+    """The print of each host's evidence: over the rows it is made of, in their order, without their instants.
+
+    Facts and details are named by their content: the same number is the same content.
+    """
+    marks: dict[str, list[str]] = {}
+    for rows in (newest, seen):
+        for (target, kind), row in rows.items():
+            fields = (target, kind, row.collector, row.digest, row.reason, row.detail)
+            marks.setdefault(row.host, []).append(repr(fields))
+        for of_host in marks.values():
+            of_host.append("")
+    return {
+        host: hashlib.blake2b("\n".join(of_host).encode(), digest_size=16).digest()
+        for host, of_host in marks.items()
+    }
 
 
 def last_attempts(
