@@ -14,6 +14,7 @@ from secscan.check import TrustAnchors
 from secscan.engine.gathering import gather, gatherers_of, kinds_of
 from secscan.facts import Release, SystemFacts
 from secscan.feeds.references import load_references
+from secscan.feeds.storage import FeedState, open_store
 from secscan.feeds.support import built_in
 from secscan.model import Evidence, Host, HostTarget, Inventory
 from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited, RevocationLists
@@ -57,6 +58,13 @@ class Known:
     #: What was imported counts as it was known then.
     at: datetime
     gathered: Mapping[type, Any]
+
+    def imports(self) -> Sequence[FeedState]:
+        """Which imports count: where these are the same, so is everything that was imported. Raises FeedError."""
+        if self.feeds is None or not self.feeds.exists():
+            return ()
+        with open_store(self.feeds) as feeds:
+            return tuple(feeds.states(self.at))
 
     def references(self) -> Mapping[type, Any]:
         """Raises FeedError."""

@@ -1,7 +1,6 @@
 """A judgement of the stored fleet: batches of hosts are judged, scored, weighed against waivers and settled with what
 was there before, in several processes; one writer stores what changed, and what every host scored is left."""
 
-import os
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,7 +65,7 @@ def settled(settling: Settling, *, processes: int) -> Generator[Settled, None, N
     """
     hosts = sorted(owners(settling.inventory, settling.at.date()))
     with Crew[Sequence[str], Settled](settling, crew_size(len(hosts), processes)) as crew:
-        yield from crew.do([hosts[n : n + BATCH] for n in range(0, len(hosts), BATCH)])
+        yield from crew.do(batches(hosts))
 
 
 def lives_elsewhere(
@@ -75,19 +74,18 @@ def lives_elsewhere(
     """The lives that change because their host was not judged any more: it is gone."""
     lives = _Lives(settling, store.accepted())
     gone = [host for host in store.judged_hosts() if host not in judged]
-    for n in range(0, len(gone), BATCH):
-        yield lives.after(store.lifecycles(gone[n : n + BATCH]), (), lives.weigh(()))
+    for some in batches(gone):
+        yield lives.after(store.lifecycles(some), (), lives.weigh(()))
+
+
+def batches(hosts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (hosts[n : n + BATCH] for n in range(0, len(hosts), BATCH))
 
 
 def crew_size(hosts: int, processes: int) -> int:
     """How many processes are worth their start beside this one; 0: none."""
     size = min(processes, hosts // HOSTS_A_PROCESS)
     return size if size > 1 else 0
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def places(inventory: Inventory, at: datetime) -> Callable[[Finding], Place]:

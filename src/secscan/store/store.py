@@ -64,6 +64,11 @@ class Store:
         return cls(database, kinds)
 
     @property
+    def kinds(self) -> Mapping[str, type[Facts]]:
+        """The kinds of facts that can be read."""
+        return self._kinds
+
+    @property
     def location(self) -> str | Path:
         """The path or URL, for a process of ours that opens it for itself; a URL may hold a password."""
         if self._database.path is not None:
