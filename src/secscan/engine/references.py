@@ -1,7 +1,7 @@
 """Reference data that checks ask for: trust anchors, and what was imported from feeds."""
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
