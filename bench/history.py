@@ -257,10 +257,14 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=2, help="weeks that are judged and stored before that")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--percent", type=int, default=1, help="of the hosts look otherwise each week")
+    parser.add_argument("--keep", type=Path, help="an empty folder for the workspace, which is left there")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
-    with tempfile.TemporaryDirectory(prefix="secscan-bench-") as folder:
-        measure(arguments, Path(folder))
+    with contextlib.ExitStack() as stack:
+        folder = arguments.keep
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secscan-bench-")))
+        measure(arguments, folder)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from secscan.engine.crew import Crew
 from secscan.engine.judging import Docket, judgement_of, owners
 from secscan.engine.references import Known, what_is_known
 from secscan.engine.remembering import RememberingDocket
-from secscan.engine.settling import batches, crew_size
+from secscan.engine.settling import READERS_CACHE, batches, crew_size
 from secscan.engine.stamping import stamp
 from secscan.evaluation import judge_host
 from secscan.facts import Facts
@@ -144,7 +144,9 @@ class _Replaying:
     baseline: Baseline
 
     def begin(self) -> "_Replayer":
-        return _Replayer(Store.open(self.location, kinds=self.kinds), RememberingDocket(self.baseline))
+        return _Replayer(
+            Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE), RememberingDocket(self.baseline)
+        )
 
 
 class _Replayer:

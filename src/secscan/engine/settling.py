@@ -18,7 +18,10 @@ from secscan.model import Finding, HostScore, Inventory, Outcome, Waiver
 from secscan.store import FindingChanges, Store
 
 #: Hosts that are judged in one go; as many are read from the store at once.
-BATCH = 250
+BATCH = 125
+
+#: Pages of the database, in KiB, that a process keeps which reads each host once.
+READERS_CACHE = 8 * 1024
 
 #: Fewer hosts are judged before another process is ready to.
 HOSTS_A_PROCESS = 1_000
@@ -42,7 +45,7 @@ class Settling:
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
 
     def begin(self) -> "_Court":
-        return _Court(self, Store.open(self.location, kinds=self.kinds))
+        return _Court(self, Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
