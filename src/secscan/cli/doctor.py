@@ -26,7 +26,7 @@ LIBRARIES = {
     "sslyze": "deep TLS audit",
     "cryptography": "certificates",
     "python-nmap": "starts nmap",
-    "sqlalchemy": "the store",
+    "sqlmodel": "the store",
     "jinja2": "scorecards",
     "paramiko": "looking from the inside (SSH)",
 }

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from secscan.store.tables import METADATA
+from secscan.store.tables import Stored
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=METADATA,
+    target_metadata=Stored.metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():
