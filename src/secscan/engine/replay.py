@@ -14,6 +14,7 @@ from secscan.engine.stamping import stamp
 from secscan.evaluation import judge_host
 from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
 from secscan.inventory import inventory_from_documents
+from secscan.language import _
 from secscan.model import Finding, GroupScore, Inventory, Judgement, Stamp
 from secscan.scope import utc_now
 from secscan.store import Scores, Store
@@ -47,6 +48,7 @@ def replay(
     Advisories and the like are as they were known then, or with ``known_now`` as they are now. Nothing is stored.
     Raises ReplayError where no run had begun by then.
     """
+    _refuse_pruned(store, at)
     run = _run_at(store, at)
     inventory = inventory_from_documents(store.inventory_of(run))
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
@@ -58,6 +60,17 @@ def replay(
         references=sources.of(store, inventory, baseline, at, known).references(),
         stamp=stamp(run=run, at=at, baseline=baseline, inventory=inventory, feeds=sources.feeds, known=known),
     )
+
+
+def _refuse_pruned(store: Store, at: datetime) -> None:
+    since = store.complete_since()
+    if since is not None and at < since:
+        raise ReplayError(
+            _(
+                "what was seen before {since:%Y-%m-%d %H:%M} UTC was pruned (secscan db prune): as of {at:%Y-%m-%d %H:%M} "
+                "UTC nothing can be judged again; what was judged then is kept"
+            ).format(since=since, at=at)
+        )
 
 
 def _run_at(store: Store, at: datetime) -> int:
@@ -89,6 +102,7 @@ def why(
     """
     sides = [_Side(store, agency, run, baseline_of) for run in runs]
     before, after = sides
+    _refuse_pruned(store, before.stamp.at)
     rejudged = _rejudged(store, before, after, sources)
     told = waterfall(before.situation, after.situation, rejudged, start=before.inherent, end=after.inherent)
     waived = (after.adjusted - after.inherent) - (before.adjusted - before.inherent)
