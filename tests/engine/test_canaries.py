@@ -1,12 +1,10 @@
 """Whether a run can be believed, by the hosts whose judgement is known beforehand."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from secscan.engine.canaries import misjudged
 from secscan.model import Agency, Canary, Finding, Host, Inventory, Membership, Misjudged, Outcome, Severity
-from tests.store.samples import a_finding, a_judgement
+from tests.store.samples import a_finding
 
 UNKNOWN = a_finding(outcome=Outcome.UNKNOWN)
 MEDIUM = a_finding(severity=Severity.MEDIUM)
@@ -15,15 +13,13 @@ CRITICAL = a_finding(severity=Severity.CRITICAL)
 PASS = a_finding(outcome=Outcome.PASS)
 
 
-def wrong(
-    canary: Canary | None, *findings: Finding, looked_at: Sequence[str] = ("web-1",)
-) -> list[Misjudged]:
+def wrong(canary: Canary | None, *findings: Finding) -> list[Misjudged]:
     inventory = Inventory(
         {"one": Agency("one", {"en": "One"})},
         {"web-1": Host("web-1", canary=canary)},
         (Membership("web-1", "one"),),
     )
-    return list(misjudged(inventory, a_judgement(1, {"web-1": findings}), looked_at))
+    return list(misjudged(inventory, {"web-1": findings}))
 
 
 @pytest.mark.parametrize("finding", [UNKNOWN, MEDIUM, PASS])
@@ -44,10 +40,6 @@ def test_a_bad_one_that_fails_gravely_is_judged_rightly(finding: Finding) -> Non
 @pytest.mark.parametrize("finding", [UNKNOWN, MEDIUM, PASS])
 def test_a_bad_one_without_a_grave_failure_is_misjudged(finding: Finding) -> None:
     assert wrong(Canary.BAD, finding) == [Misjudged("web-1", Canary.BAD)]
-
-
-def test_a_canary_that_was_not_looked_at_says_nothing() -> None:
-    assert wrong(Canary.BAD, PASS, looked_at=()) == []
 
 
 def test_a_host_that_is_no_canary_says_nothing() -> None:

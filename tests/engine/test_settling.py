@@ -1,6 +1,7 @@
 """A stored fleet is judged in batches, here or in other processes, and comes to what one look at all of it comes to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -189,6 +190,65 @@ def test_a_misjudged_canary_leaves_nothing_behind(
     judge(run, canaries, means(store, checks, baseline), at=AT, looked_at=["h1"])
     assert [wrong.host for wrong in store.run(run).quarantine] == ["h1"]
     assert (store.lifecycles(), store.judged_hosts(), store.chain().links) == ({}, [], 0)
+
+
+def some_canaries(**canaries: Canary) -> Inventory:
+    inventory = an_inventory("h1", "h2", "h3")
+    hosts = {id: replace(host, canary=canaries.get(id)) for id, host in inventory.hosts.items()}
+    return replace(inventory, hosts=hosts)
+
+
+def test_a_canary_that_is_judged_rightly_counts_nowhere(
+    store: Store, checks: dict[str, Check], baseline: Baseline
+) -> None:
+    run = look(store, 0, h1=(23,), h2=(23,), h3=())
+    given = means(store, checks, baseline)
+    judgement = judge(run, some_canaries(h1=Canary.BAD), given, at=AT, looked_at=["h1", "h2", "h3"])
+    assert judgement is not None
+    assert (sorted(judgement.hosts), sorted(judgement.findings)) == (["h2", "h3"], ["h2", "h3"])
+    assert [group.members for group in judgement.agencies.values()] == [("h3",), ("h2",), ()]
+    assert {finding.subject.id for finding in store.findings(run)} == {"h2", "h3"}
+    assert {life.subject.id for life in store.lifecycles().values()} <= {"h2", "h3"}
+
+
+def test_a_canary_weighs_nothing(store: Store, checks: dict[str, Check], baseline: Baseline) -> None:
+    """The scores are those of a fleet without it."""
+    look(store, 0, h1=(23,), h2=(23,), h3=())
+    with_it = some_canaries(h1=Canary.BAD)
+    without = replace(with_it, memberships=tuple(m for m in with_it.memberships if m.host != "h1"))
+    judged = [
+        judge_fleet(
+            inventory,
+            store.evidence(AT, HOSTS),
+            baseline=baseline,
+            references={},
+            stamp=stamp(run=None, at=AT, baseline=baseline, inventory=without),
+        )
+        for inventory in (with_it, without)
+    ]
+    assert judged[0] == judged[1]
+
+
+def test_what_was_open_on_a_host_that_became_a_canary_is_retired(
+    store: Store, checks: dict[str, Check], baseline: Baseline
+) -> None:
+    given = means(store, checks, baseline)
+    judge(look(store, 0, h1=(23,), h2=(23,)), some_canaries(), given, at=AT)
+    judge(look(store, 0.1, h1=(23,)), some_canaries(h1=Canary.BAD), given, at=later(2), looked_at=["h1"])
+    states = {
+        (life.subject.id, life.state)
+        for life in store.lifecycles().values()
+        if life.check == "port.remote-login"
+    }
+    assert states == {("h1", State.RETIRED), ("h2", State.OPEN)}
+
+
+def test_a_canary_that_was_not_looked_at_says_nothing_of_the_run(
+    store: Store, checks: dict[str, Check], baseline: Baseline
+) -> None:
+    run = look(store, 0, h2=())
+    assert judge(run, some_canaries(h1=Canary.BAD), means(store, checks, baseline), at=AT, looked_at=["h2"])
+    assert store.run(run).quarantine == ()
 
 
 def test_an_error_in_the_middle_leaves_nothing_behind(

@@ -138,9 +138,8 @@ def command(
                 err=True,
             )
             ctx.exit(130)
-        wrong = store.run(number).quarantine
-        if wrong:
-            click.echo(quarantine_words(number, wrong), err=True)
+        if judgement is None:
+            click.echo(quarantine_words(number, store.run(number).quarantine), err=True)
             ctx.exit(COVERAGE)
         shown = assessment.Shown(judgement, inventory, means.baseline, checks)
         assessment.print_agencies(shown)

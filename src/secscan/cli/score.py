@@ -9,7 +9,7 @@ import click
 
 from secscan.cli import options
 from secscan.cli.console import out, table, write
-from secscan.language import _
+from secscan.language import _, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,15 @@ def command(
     known_now = known == "now"
     with open_store(place) as store:
         if history:
-            judged = sorted((run.judged_at, run.id) for run in store.runs() if run.judged_at is not None)
+            every = sorted((run.judged_at, run.id) for run in store.runs() if run.judged_at is not None)
+            since = store.complete_since()
+            judged = [(at, run) for at, run in every if since is None or at >= since]
+            if len(judged) < len(every):
+                left_out = plural("{n} run is left out", "{n} runs are left out", len(every) - len(judged))
+                click.echo(
+                    _("{runs}: what they rested on was pruned (secscan db prune).").format(runs=left_out),
+                    err=True,
+                )
             replayed = replay_history(
                 store,
                 [at for at, _run in judged],

@@ -64,15 +64,16 @@ class Docket:
         self._baseline = baseline
         self._references = references
         self._at = at
-        #: Host -> agency, of every host that is judged.
+        #: Host -> agency, of every host that counts.
         self.owner: Mapping[str, str] = owners(inventory, at.date())
+        self._of = {m.host: m.agency for m in inventory.memberships if m.covers(at.date())}
 
     def findings(self, host: str, evidence: Evidence) -> tuple[Finding, ...]:
         return judge_host(
             self._inventory.hosts[host],
             evidence,
             baseline=self.held_to(host),
-            agency=self._inventory.agencies[self.owner[host]],
+            agency=self._inventory.agencies[self._of[host]],
             references=self._references,
             at=self._at,
         )
@@ -89,13 +90,18 @@ class Docket:
         return score_host(host, findings, self.held_to(host), waived) if waived else None
 
     def held_to(self, host: str) -> Baseline:
-        tier = self._inventory.agencies[self.owner[host]].tier
+        tier = self._inventory.agencies[self._of[host]].tier
         return self._baseline.for_host(self._inventory.hosts[host], tier)
 
 
 def owners(inventory: Inventory, day: date) -> dict[str, str]:
-    """Host -> the agency that it belongs to on ``day``; a host of none is left out."""
-    return {m.host: m.agency for m in inventory.memberships if m.covers(day)}
+    """Host -> the agency that it counts for on ``day``. A host of none is left out, and so is a canary.
+
+    What a canary is like is known beforehand, and says nothing of anybody's security: it is judged to tell whether a
+    run can be believed, and has no score, no finding and no place in any count.
+    """
+    covering = (m for m in inventory.memberships if m.covers(day))
+    return {m.host: m.agency for m in covering if inventory.hosts[m.host].canary is None}
 
 
 def judgement_of(

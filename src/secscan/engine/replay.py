@@ -18,6 +18,7 @@ from secscan.evaluation import judge_host
 from secscan.facts import Facts
 from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
 from secscan.inventory import inventory_from_documents
+from secscan.language import _
 from secscan.model import Finding, GroupScore, HostScore, Inventory, Judgement, Outcome, Stamp
 from secscan.scope import utc_now
 from secscan.store import RunInfo, Scores, Store
@@ -59,6 +60,7 @@ def replay(
     Unless it is to be ``whole``, of the findings the failures alone are kept: all of a large fleet's take a GB.
     Raises ReplayError where no run had begun by then.
     """
+    _refuse_pruned(store, at)
     run = _run_at(store, at)
     inventory = inventory_from_documents(store.inventory_of(run.id))
     known = utc_now() if known_now else at
@@ -92,6 +94,8 @@ def replay_history(
     Raises ReplayError where no run had begun by one of the instants.
     """
     now = utc_now()
+    for at in instants:
+        _refuse_pruned(store, at)
     runs = [_run_at(store, at) for at in instants]
     work = _Replaying(location=store.location, kinds=store.kinds, baseline=baseline)
     inventory = Inventory({}, {}, ())
@@ -187,6 +191,17 @@ class _Replayer:
         return {**references, **known.gathered}
 
 
+def _refuse_pruned(store: Store, at: datetime) -> None:
+    since = store.complete_since()
+    if since is not None and at < since:
+        raise ReplayError(
+            _(
+                "what was seen before {since:%Y-%m-%d %H:%M} UTC was pruned (secscan db prune): as of {at:%Y-%m-%d %H:%M} "
+                "UTC nothing can be judged again; what was judged then is kept"
+            ).format(since=since, at=at)
+        )
+
+
 def _run_at(store: Store, at: datetime) -> RunInfo:
     """The newest run that had begun by then: its inventory is the one of that time."""
     runs = store.runs()
@@ -216,6 +231,7 @@ def why(
     """
     sides = [_Side(store, agency, run, baseline_of) for run in runs]
     before, after = sides
+    _refuse_pruned(store, before.stamp.at)
     rejudged = _rejudged(store, before, after, sources)
     told = waterfall(before.situation, after.situation, rejudged, start=before.inherent, end=after.inherent)
     waived = (after.adjusted - after.inherent) - (before.adjusted - before.inherent)

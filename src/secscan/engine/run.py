@@ -11,7 +11,7 @@ import msgspec
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.canaries import misjudged
-from secscan.engine.judging import judgement_of
+from secscan.engine.judging import Docket, judgement_of
 from secscan.engine.looking import Progress, backups_on, look
 from secscan.engine.protocol import CollectionSettings, Login, Setup
 from secscan.engine.references import what_is_known
@@ -27,7 +27,6 @@ from secscan.model import (
     HostScore,
     Inventory,
     Judgement,
-    Misjudged,
     Record,
     Stamp,
     Waiver,
@@ -122,8 +121,10 @@ def carry_out(
     means: Means,
     *,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> Judgement:
+) -> Judgement | None:
     """Looks at what the run has not yet looked at, judges, scores and stores. A new run and a resumed one alike.
+
+    None: it misjudged a canary, and is in quarantine.
 
     Ctrl-C, or whatever else ends it early, leaves the run interrupted, with everything that was recorded.
     """
@@ -154,21 +155,21 @@ def carry_out(
     except BaseException:
         means.store.set_state(run, RunState.INTERRUPTED, utc_now())
         raise
-    if not means.store.run(run).quarantine:
+    if judgement is not None:
         means.store.finish(run, utc_now())
     return judgement
 
 
 def judge(
     run: int, inventory: Inventory, means: Means, *, at: datetime, looked_at: Collection[str] = ()
-) -> Judgement:
+) -> Judgement | None:
     """Judges the whole inventory by the newest evidence as of ``at``, and stores that as the run's judgement.
 
-    What is returned holds the scores, and of the findings the failures alone (of canaries, all): the rest is stored.
-    It is all stored, or, whatever ends it early, nothing of it.
+    What is returned holds the scores, and of the findings the failures alone: the rest is stored. It is all stored, or,
+    whatever ends it early, nothing of it.
 
-    Where a canary among the hosts that the run ``looked_at`` is judged wrongly, the run goes into quarantine instead,
-    and no score, finding or life is touched.
+    Canaries among the hosts that the run ``looked_at`` are judged first. Where one of them is judged wrongly, the run
+    goes into quarantine instead: None is returned, and no score, finding or life is touched.
     """
     settling = Settling(
         location=means.store.location,
@@ -180,27 +181,30 @@ def judge(
         at=at,
         standing=frozenset(means.standing or means.checks),
         waivers=tuple(means.waivers),
-        whole=frozenset(id for id in looked_at if id in inventory.hosts and inventory.hosts[id].canary),
         kinds=means.kinds,
     )
+    wrong = tuple(misjudged(inventory, _of_canaries(settling, means.store, looked_at)))
+    if wrong:
+        means.store.quarantine(run, wrong, utc_now())
+        return None
     stamped = stamp(run=run, at=at, baseline=means.baseline, inventory=inventory, feeds=means.feeds)
-    try:
-        return _judge(settling, stamped, means, looked_at)
-    except _MisjudgedError as misjudgement:
-        means.store.quarantine(run, misjudgement.wrong, utc_now())
-        return misjudgement.judgement
+    return _judge(settling, stamped, means)
 
 
-class _MisjudgedError(Exception):
-    """Takes back what was stored of a judgement that misjudged canaries."""
+def _of_canaries(
+    settling: Settling, store: Store, looked_at: Collection[str]
+) -> dict[str, tuple[Finding, ...]]:
+    """What is said of each canary that was looked at."""
+    there = {m.host for m in settling.inventory.memberships if m.covers(settling.at.date())}
+    hosts = settling.inventory.hosts
+    canaries = sorted(id for id in there & set(looked_at) if hosts[id].canary is not None)
+    if not canaries:
+        return {}
+    docket = Docket(settling.inventory, settling.baseline, settling.known.references(), settling.at)
+    return {host: docket.findings(host, seen) for host, seen in store.evidence(settling.at, canaries)}
 
-    def __init__(self, wrong: tuple[Misjudged, ...], judgement: Judgement) -> None:
-        super().__init__(wrong)
-        self.wrong = wrong
-        self.judgement = judgement
 
-
-def _judge(settling: Settling, stamped: Stamp, means: Means, looked_at: Collection[str]) -> Judgement:
+def _judge(settling: Settling, stamped: Stamp, means: Means) -> Judgement:
     scores: dict[str, HostScore] = {}
     adjusted: dict[str, HostScore] = {}
     findings: dict[str, tuple[Finding, ...]] = {}
@@ -216,9 +220,6 @@ def _judge(settling: Settling, stamped: Stamp, means: Means, looked_at: Collecti
         judgement = judgement_of(
             settling.inventory, settling.baseline, stamped, scores, adjusted=adjusted, findings=findings
         )
-        wrong = tuple(misjudged(settling.inventory, judgement, looked_at))
-        if wrong:
-            raise _MisjudgedError(wrong, judgement)
         for lives in lives_elsewhere(settling, means.store, scores.keys()):
             saving.add_lives(lives)
         saving.complete(judgement, accepted)

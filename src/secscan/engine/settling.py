@@ -31,7 +31,7 @@ HOSTS_A_PROCESS = 1_000
 class Settling:
     """What a member of the crew needs to judge hosts of a store and to settle them with their past.
 
-    ``standing`` are the checks whose findings are kept, ``whole`` the hosts of which every finding is wanted.
+    ``standing`` are the checks whose findings are kept.
     """
 
     location: str | Path
@@ -41,7 +41,6 @@ class Settling:
     at: datetime
     standing: frozenset[str]
     waivers: tuple[Waiver, ...] = ()
-    whole: frozenset[str] = frozenset()
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
 
     def begin(self) -> "_Court":
@@ -54,7 +53,7 @@ class Settled:
 
     scores: Mapping[str, HostScore]
     adjusted: Mapping[str, HostScore]
-    #: The failures of each host, or all findings where they are wanted.
+    #: The failures of each host.
     findings: Mapping[str, tuple[Finding, ...]]
     changes: FindingChanges
     lives: Mapping[str, Lifecycle]
@@ -127,16 +126,15 @@ class _Court:
         return Settled(
             scores={host: self._docket.score(host, said) for host, said in findings.items()},
             adjusted={host: score for host, score in adjusted.items() if score is not None},
-            findings={host: self._kept(host, said) for host, said in findings.items()},
+            findings={host: _failures(said) for host, said in findings.items()},
             changes=self._store.changes(findings),
             lives=self._lives.after(self._store.lifecycles(hosts), every, waiving),
             accepted=self._lives.new(waiving.accepted),
         )
 
-    def _kept(self, host: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        if host in self._wanted.whole:
-            return findings
-        return tuple(finding for finding in findings if finding.outcome is Outcome.FAIL)
+
+def _failures(findings: Collection[Finding]) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings if finding.outcome is Outcome.FAIL)
 
 
 class _Lives:

@@ -14,8 +14,10 @@ newest hash, noted elsewhere, shows that too, and shows that the newest judgemen
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -38,11 +40,16 @@ ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """``unchained``: judgements from before there was a chain. ``newest``: the hash of the newest manifest."""
+    """``unchained``: judgements from before there was a chain. ``newest``: the hash of the newest manifest.
+
+    ``pruned`` is how many observations were removed on purpose, ``complete_since`` from when on none were.
+    """
 
     unchained: int
     links: int
     newest: str
+    pruned: int = 0
+    complete_since: datetime | None = None
 
 
 def add_link(connection: Connection, judgement: int) -> None:
@@ -70,7 +77,21 @@ def chain(connection: Connection) -> Chain:
         connection.execute(before).scalar_one(),
         connection.execute(select(func.count()).select_from(m)).scalar_one(),
         newest.hex() if newest else "",
+        connection.execute(select(func.sum(tables.pruning.c.removed))).scalar() or 0,
+        complete_since(connection),
     )
+
+
+def complete_since(connection: Connection) -> datetime | None:
+    """Nothing that was seen since then was pruned; None: nothing ever was."""
+    since: datetime | None = connection.execute(select(func.max(tables.pruning.c.before))).scalar()
+    return since
+
+
+def left_of(connection: Connection, run: int) -> tuple[int, str]:
+    """How many observations a run has, and the digest over them, as its manifest tells them."""
+    count, digest = _told(_hashed(_observations(connection, run)), run)
+    return count, digest
 
 
 def problems(connection: Connection) -> Iterator[str]:
@@ -85,6 +106,7 @@ def problems(connection: Connection) -> Iterator[str]:
     # And what one recorded that was judged, resumed, and never finished, is part of none.
     for unfinished in _unfinished(connection):
         newest.pop(unfinished, None)
+    pruned = _pruned(connection)
     for row in stored:
         where = _("judgement {judgement} (run {run})").format(judgement=row.judgement, run=row.run)
         if row.judgement not in found:
@@ -102,6 +124,11 @@ def problems(connection: Connection) -> Iterator[str]:
         for part in sorted(told.keys() | now.keys()):
             if part in OF_THE_RUN and newest.get(row.run) != row.judgement:
                 continue
+            if part == "observations" and row.run in pruned:
+                removed, left = pruned[row.run]
+                if now[part] != left or told[part][0] != removed + left[0]:
+                    yield _("{where}: its observations changed since they were pruned").format(where=where)
+                continue
             if told.get(part) != now.get(part):
                 yield _("{where}: its {part} changed since it was saved").format(
                     where=where, part=part_word(part)
@@ -117,6 +144,7 @@ def part_word(part: str) -> str:
         "findings": _("findings"),
         "lives": _("lives of findings"),
         "scores": _("scores"),
+        "prunings": _("prunings"),
     }
     return words.get(part, part)
 
@@ -151,6 +179,15 @@ def _missing_links(connection: Connection, linked: set[int], last_unchained: int
         yield _("judgements {first} to {last} were made, and are gone with their manifests").format(
             first=newest + 1, last=given
         )
+
+
+def _pruned(connection: Connection) -> dict[int, tuple[int, list[Any]]]:
+    """How many observations were removed of each run that was pruned, and what was left: how many, and their digest."""
+    pruned: dict[int, tuple[int, list[Any]]] = {}
+    for row in connection.execute(select(tables.pruning).order_by(tables.pruning.c.id)):
+        before, _left = pruned.get(row.run, (0, []))
+        pruned[row.run] = (before + row.removed, [row.kept, row.digest])
+    return pruned
 
 
 def _unfinished(connection: Connection) -> Iterator[int]:
@@ -212,12 +249,16 @@ def _manifests(connection: Connection, only: int | None = None) -> dict[int, tup
         "lives": _hashed(_lives(connection, only)),
         "scores": _hashed(_scores(connection, only)),
     }
+    prunings = _hashed(_prunings(connection))
     manifests: dict[int, tuple[int, dict[str, Any]]] = {}
     for judgement, row in judged.items():
         told = {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
         told |= {"version": VERSION, "judgement": judgement}
         told |= {name: _told(parts, row["run"]) for name, parts in by_run.items()}
         told |= {name: _told(parts, judgement) for name, parts in by_judgement.items()}
+        # Left out where there are none: the manifests of before there were any are as they were.
+        if judgement in prunings:
+            told["prunings"] = _told(prunings, judgement)
         manifests[judgement] = row["run"], told
     return manifests
 
@@ -346,6 +387,20 @@ def _scores(connection: Connection, only: int | None) -> Iterator[tuple[int, Any
     if only is not None:
         rows = rows.where(or_(s.c.since == only, s.c.until == only))
     yield from _by_interval(connection, rows.order_by(s.c.level, s.c.subject, s.c.since), only, names=2)
+
+
+def _prunings(connection: Connection) -> Iterator[tuple[int, Any]]:
+    """What was pruned, for the judgement that came next: it is the first that can vouch for it."""
+    judged = [
+        id for (id,) in connection.execute(select(tables.judgement.c.id).order_by(tables.judgement.c.id))
+    ]
+    c = tables.pruning.c
+    instants = [type_coerce(c.at, BigInteger), type_coerce(c.before, BigInteger)]
+    rows = select(c.after, c.run, *instants, c.removed, c.kept, c.digest).order_by(c.id)
+    for after, *row in map(tuple[Any, ...], connection.execute(rows)):
+        following = bisect_right(judged, after)
+        if following < len(judged):
+            yield judged[following], row
 
 
 def _by_first(connection: Connection, query: Select[Any]) -> Iterator[tuple[int, Any]]:

@@ -21,6 +21,7 @@ from secscan.store import (
     judgements,
     lifecycles,
     moments,
+    pruning,
     recording,
     revisions,
     runs,
@@ -85,6 +86,14 @@ class Store:
     def upgrade(path_or_url: str | Path) -> None:
         """Migrates the database to what this secscan knows, in one transaction; does nothing where it is there."""
         revisions.upgrade(path_or_url)
+
+    @staticmethod
+    def prune(path_or_url: str | Path, before: datetime, at: datetime) -> pruning.Pruning:
+        """Removes what was seen before ``before`` and nothing rests on any more, and writes down that it did, at ``at``.
+
+        Judgements, findings, scores, lives and manifests stay, and so does all evidence as of any instant since.
+        """
+        return pruning.prune(path_or_url, before, at)
 
     def __enter__(self) -> Self:
         return self
@@ -310,6 +319,19 @@ class Store:
     def check(self) -> list[str]:
         """What is wrong with the database, in plain words; nothing is the good answer. Reads all of it."""
         return checking.check(self._database)
+
+    def would_prune(
+        self, *, days: int | None = None, runs: int | None = None, now: datetime
+    ) -> pruning.Pruning | None:
+        """What ``prune`` would remove to keep so many days, or so many runs; None: there is nothing older."""
+        with self._database.reading() as connection:
+            before = pruning.cut(connection, days=days, runs=runs, now=now)
+            return None if before is None else pruning.plan(connection, before)
+
+    def complete_since(self) -> datetime | None:
+        """As of an instant before that, evidence can't be relied on: some was pruned. None: none ever was."""
+        with self._database.reading() as connection:
+            return chain.complete_since(connection)
 
     def chain(self) -> Chain:
         """How far back the chain of manifests goes; whether it holds is for ``check`` to say."""

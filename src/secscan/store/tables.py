@@ -311,6 +311,25 @@ class ManifestRow(Stored, table=True):
     body: str = Field(sa_type=Text)
 
 
+class PruningRow(Stored, table=True):
+    """What was removed of a run on purpose, at ``at``, after the judgement ``after`` (0: none), from ``before``.
+
+    ``kept`` and ``digest`` are of the observations that were left, as a manifest tells them. As a manifest, it refers to
+    no other row.
+    """
+
+    __tablename__ = "pruning"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=Instant)
+    after: int
+    run: int
+    before: datetime = Field(sa_type=Instant)
+    removed: int
+    kept: int
+    digest: str = Field(sa_type=Text)
+
+
 def _table(row: type[Stored]) -> Table:
     return Stored.metadata.tables[str(row.__tablename__)]
 
@@ -334,3 +353,4 @@ life_change = _table(LifeChangeRow)
 waived = _table(WaivedRow)
 score = _table(ScoreRow)
 manifest = _table(ManifestRow)
+pruning = _table(PruningRow)
