@@ -82,7 +82,9 @@ class Questions:
     # --- First contact ---------------------------------------------------------------------------------------
 
     async def first_contact(self) -> Answer:
-        """Finds a hello that is answered: with everything new first, then with less and less."""
+        """Finds a hello that is answered, which becomes the server's control: with everything new first, then with less
+        and less. What the first was answered tells why there is none.
+        """
         seen = self.seen
         answer = await self.asker.ask(hello_1_3(older=True))
         if isinstance(answer, Chosen):
@@ -101,6 +103,8 @@ class Questions:
             if isinstance(answer, Chosen):
                 self._explain(first)
                 return answer
+        if not self.asker.out_of_time():
+            await self._ssl2()
         return first
 
     def _humbler_hellos(self) -> tuple[ClientHello, ...]:
@@ -123,7 +127,7 @@ class Questions:
             # It chose none of the usual suites, or speaks no version that was offered with them.
             return
         control = server.control
-        assert control is not None  # noqa: S101 - set by what was answered
+        assert isinstance(control, ClientHello)  # noqa: S101 - it is what was answered
         if control.bare:
             server.oddities.add(Oddity.EXTENSIONS)
             self._plain = True
@@ -228,7 +232,8 @@ class Questions:
         """Newest first: what one version has settled need not be asked under the next."""
         for version in reversed(BEFORE_1_3[1:]):
             await self._version(version)
-        await self._ssl2()
+        if self.seen.versions[TlsVersion.SSLV2].offered is not True:
+            await self._ssl2()
 
     async def _version(self, version: TlsVersion) -> None:
         seen = self.seen
