@@ -4,7 +4,8 @@ import random
 
 from secscan.collection.sweep.asking import Answer, Asker, Declined, Server, Unclear
 from secscan.collection.sweep.handshake import Handshakes
-from secscan.collection.sweep.questions import PROTOCOLS, Questions
+from secscan.collection.sweep.introduction import PROTOCOLS
+from secscan.collection.sweep.questions import Questions
 from secscan.collection.sweep.seen import Seen
 from secscan.collection.sweep.settings import Depth, SweepSettings, Swept
 from secscan.facts import Gap
