@@ -2,9 +2,10 @@
 
 import random
 
-from secscan.collection.sweep.asking import Answer, Asker, Chosen, Declined, Server, Unclear
+from secscan.collection.sweep.asking import Answer, Asker, Declined, Server, Unclear
 from secscan.collection.sweep.handshake import Handshakes
-from secscan.collection.sweep.questions import PROTOCOLS, Questions
+from secscan.collection.sweep.introduction import PROTOCOLS
+from secscan.collection.sweep.questions import Questions
 from secscan.collection.sweep.seen import Seen
 from secscan.collection.sweep.settings import Depth, SweepSettings, Swept
 from secscan.facts import Gap
@@ -41,13 +42,13 @@ async def sweep(
     refusal: Gap | None = None
     try:
         answer = await questions.first_contact()
-        if isinstance(answer, Chosen):
+        if server.control is not None:
             await _everything(asker, questions, seen)
     except* Refused as refused:
         refusal = _refusal(refused)
     if refusal is not None:
         return Swept(refusal, refusal, server.connections)
-    if not isinstance(answer, Chosen):
+    if server.control is None:
         gap = _nothing(answer)
         return Swept(gap, gap, server.connections)
     return Swept(
