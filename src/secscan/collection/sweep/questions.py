@@ -15,6 +15,7 @@ from secscan.collection.sweep.hellos import (
     QUESTIONS,
     SCHEMES_ALL,
     SMALL,
+    SUITES_1_3,
     VERSION_NAMES,
     Goal,
     Question,
@@ -30,6 +31,7 @@ from secscan.collection.sweep.hellos import (
 )
 from secscan.collection.sweep.seen import BEFORE_1_3, Seen
 from secscan.collection.sweep.wire.code_points import (
+    CURVES,
     POST_QUANTUM,
     SSL2_KINDS,
     WEAK_CURVES,
@@ -43,6 +45,7 @@ from secscan.collection.sweep.wire.hello import ClientHello, encode_ssl2
 from secscan.collection.sweep.wire.message import Ssl2Hello
 from secscan.collection.sweep.wire.record import Flight, change_cipher, empty_heartbeat
 from secscan.facts import EVERY_GROUP, Depth, Gap, Oddity, SuiteClass, TlsVersion
+from secscan.facts.certificate import Certificate, PublicKey, read_certificate
 from secscan.facts.suites import classes_of
 from secscan.model import Reason
 
@@ -150,13 +153,13 @@ class Questions:
         if state.offered is not True:
             self.seen.hybrids_gap = None if state.offered is False else state.offered
             return
-        await self.together([self._suites_1_3, self._groups_1_3])
+        if self._full:
+            await self._everything_1_3()
+        else:
+            await self.together([self._suites_1_3, self._groups_1_3])
 
     async def _suites_1_3(self) -> None:
         state = self.seen.versions[_1_3]
-        if self._full:
-            await self._every_suite(_1_3)
-            return
         state.settled |= {kind for name in state.suites for kind in classes_of(name)}
         if SuiteClass.NULL not in state.settled:
             answer = await self.asker.ask(hello_1_3(NULL_1_3))
@@ -171,11 +174,39 @@ class Questions:
     async def _groups_1_3(self) -> None:
         """By HelloRetryRequest: each answer names a group, which is then left out (RFC 8446, section 4.1.4)."""
         seen = self.seen
-        left = set(POST_QUANTUM) - seen.groups
-        seen.hybrids_gap = await self._groups_until_refused(left)
-        if self._full:
-            gap = await self._groups_until_refused(set(GROUPS_1_3) - seen.groups - set(POST_QUANTUM))
-            seen.groups_gap = gap
+        seen.hybrids_gap = await self._groups_until_refused(set(POST_QUANTUM) - seen.groups)
+
+    async def _everything_1_3(self) -> None:
+        """Every suite and every group: what an answer names of either is left out of the next hello.
+
+        A refusal may mean that no suite or that no group of those left is accepted; with all groups it is the former.
+        """
+        seen = self.seen
+        before = set(seen.versions[_1_3].suites)
+        suites = list(self._shuffled(tuple(reversed(suites_for(_1_3)))))
+        left = [group for group in GROUPS_1_3 if group not in seen.groups]
+        accepted: list[int] = []
+        refused = settled = False
+        while True:
+            groups = tuple(left) if left and not refused else GROUPS_1_3
+            answer = await self._choose_any(_1_3, tuple(suites), groups=groups)
+            if isinstance(answer, Unclear):
+                seen.versions[_1_3].open = seen.hybrids_gap = seen.groups_gap = answer.gap
+                return
+            if isinstance(answer, Declined):
+                if groups == GROUPS_1_3:
+                    break
+                refused = True
+                continue
+            # A suite that all groups together find accepted was offered with those left, and refused, before.
+            settled = settled or refused
+            seen.note(_1_3, answer)
+            accepted.append(answer.hello.suite)
+            suites.remove(answer.hello.suite)
+            left = [group for group in left if group != answer.hello.group]
+        gap = None if settled else await self._groups_until_refused(set(left))
+        seen.hybrids_gap = seen.groups_gap = gap
+        await self._close(_1_3, before, accepted)
 
     async def _groups_until_refused(self, left: set[int]) -> Gap | None:
         while left:
@@ -207,8 +238,10 @@ class Questions:
             None,
         )
         first = best is None or list(TlsVersion).index(best) < list(TlsVersion).index(version)
-        answer = await self._choose(version, usual_suites(version), first=first)
-        if isinstance(answer, Declined) and answer.alert != Alert.PROTOCOL_VERSION:
+        # Where a newer version is offered, the older ones are hardly ever, and one refusal is all it takes.
+        usual = usual_suites(version) if first else suites_for(version)
+        answer = await self._choose(version, usual, first=first)
+        if first and isinstance(answer, Declined) and answer.alert != Alert.PROTOCOL_VERSION:
             rest = tuple(s for s in suites_for(version) if s not in usual_suites(version))
             answer = await self._choose(version, rest, first=first)
         if isinstance(answer, Unclear):
@@ -258,28 +291,33 @@ class Questions:
                 return answer
         return answer
 
+    def _unseen_first(self, codes: tuple[int, ...], seen: set[int]) -> tuple[int, ...]:
+        """Where all is asked, each answer about something else may name one that was not seen yet."""
+        return tuple(sorted(codes, key=lambda code: code in seen)) if self._full else codes
+
     def _hello(self, version: TlsVersion, suites: tuple[int, ...], **changes: tuple[int, ...]) -> ClientHello:
+        changes = {
+            "groups": self._unseen_first(CURVES_1_2, self.seen.groups),
+            "schemes": self._unseen_first(SCHEMES_ALL, self.seen.schemes),
+            **changes,
+        }
         if self._plain:
             bare = Oddity.EXTENSIONS in self.asker.server.oddities
-            changes = {"groups": (29, 23, 24), "schemes": SCHEMES_ALL[:9], **changes}
-            return hello_1_2(version, suites, bare=bare, plain=True, **changes)
+            few = {"groups": changes["groups"][:3], "schemes": changes["schemes"][:9]}
+            return hello_1_2(version, suites, bare=bare, plain=True, **few)
         return hello_1_2(version, suites, **changes)
 
     async def _every_suite(self, version: TlsVersion) -> None:
         """Offers all, then all but what was chosen, until nothing more is."""
         seen = self.seen
         state = seen.versions[version]
-        left = set(suites_for(version))
-        # The first choice among everything shows whose order counts.
-        order = [suite for suite in suites_for(version) if suite in left]
-        if self._shuffle is not None:
-            self._shuffle.shuffle(order)
-        chosen_in_turn: list[int] = []
+        before = set(state.suites)
+        # The other way round than the hello that found the version: whose order counts shows at the first choice.
+        order = self._shuffled(tuple(reversed(suites_for(version))))
+        accepted: list[int] = []
         for _ in range(_MOST_ROUNDS):
-            suites = tuple(suite for suite in order if suite in left)
-            answer = (
-                await self._choose_1_3(suites) if version is _1_3 else await self._choose(version, suites)
-            )
+            suites = tuple(suite for suite in order if suite not in accepted)
+            answer = await self._choose(version, suites)
             if isinstance(answer, Unclear):
                 state.open = answer.gap
                 self._leave_primes_open(answer.gap)
@@ -290,39 +328,55 @@ class Questions:
             seen.note(chosen, answer)
             if chosen is not version:
                 break
-            chosen_in_turn.append(answer.hello.suite)
-            left.discard(answer.hello.suite)
-        if not chosen_in_turn or len(chosen_in_turn) < len(state.suites):
-            missing = sorted(state.suites - {suite_name(s) for s in chosen_in_turn})
-            if missing:
-                state.open = Gap(
-                    Reason.CONTRADICTORY, f"it accepted {missing[0]} once, and refused it another time"
-                )
-                self._leave_primes_open(state.open)
-                return
+            accepted.append(answer.hello.suite)
+        await self._close(version, before, accepted)
+
+    async def _close(self, version: TlsVersion, before: set[str], accepted: list[int]) -> None:
+        """Every suite was offered until the rest was refused."""
+        state = self.seen.versions[version]
+        missing = sorted(state.suites - {suite_name(suite) for suite in accepted})
+        if missing:
+            words = f"it accepted {missing[0]} once, and refused it another time"
+            state.open = Gap(Reason.CONTRADICTORY, words)
+            self._leave_primes_open(state.open)
+            return
         state.every = True
         state.settled = set(QUESTIONS)
-        await self._preference(version, chosen_in_turn)
+        await self._preference(version, before, accepted)
 
-    async def _choose_1_3(self, suites: tuple[int, ...]) -> Answer:
+    async def _choose_any(
+        self, version: TlsVersion, suites: tuple[int, ...], *, groups: tuple[int, ...] = GROUPS_1_3
+    ) -> Answer:
+        if version is not _1_3:
+            return await self._choose(version, suites)
         if not suites:
             return Declined(None, "nothing was offered")
-        return await self.asker.ask(hello_1_3(suites))
+        return await self.asker.ask(hello_1_3(suites, groups=groups))
 
-    async def _preference(self, version: TlsVersion, accepted: list[int]) -> None:
-        """Offers the first two that it chose the other way round."""
+    def _shuffled(self, suites: tuple[int, ...]) -> tuple[int, ...]:
+        return suites if self._shuffle is None else tuple(self._shuffle.sample(suites, len(suites)))
+
+    async def _preference(self, version: TlsVersion, before: set[str], accepted: list[int]) -> None:
+        """Whose order counts: ``before`` holds the choice among the usual suites in one order, ``accepted`` begins with
+        that among all of them in the other.
+        """
         state = self.seen.versions[version]
+        first = suite_name(accepted[0])
+        offered_before = SUITES_1_3 if version is _1_3 else usual_suites(version)
         if len(accepted) == 1:
             state.preference = "one"
-            return
-        # Two suites that the same certificate and the same key exchange serve would be best; the last and the first
-        # that it chose are the likeliest to be ordered.
-        pair = (accepted[-1], accepted[0])
-        answer = await self._choose_1_3(pair) if version is _1_3 else await self._choose(version, pair)
-        if isinstance(answer, Chosen):
-            state.preference = "client" if answer.hello.suite == pair[0] else "server"
-        elif isinstance(answer, Unclear):
-            state.preference = answer.gap
+        elif (
+            len(before) == 1 and self._shuffle is None and (first in before or accepted[0] in offered_before)
+        ):
+            state.preference = "server" if first in before else "client"
+        else:
+            pair = (accepted[-1], accepted[0])
+            answer = await self._choose_any(version, pair)
+            if isinstance(answer, Chosen):
+                self.seen.note(version, answer)
+                state.preference = "client" if answer.hello.suite == pair[0] else "server"
+            elif isinstance(answer, Unclear):
+                state.preference = answer.gap
 
     async def _classes(self, version: TlsVersion) -> None:
         """Group testing: offers every suite that would answer an open question, until none is chosen any more."""
@@ -338,9 +392,7 @@ class Questions:
         open_ = set(QUESTIONS) - state.settled - elsewhere
         for _ in range(len(QUESTIONS) + 1):
             suites = suites_answering(version, frozenset(open_))
-            if self._shuffle is not None:
-                suites = tuple(self._shuffle.sample(suites, len(suites)))
-            answer = await self._choose(version, suites)
+            answer = await self._choose(version, self._shuffled(suites))
             if isinstance(answer, Unclear):
                 state.open = answer.gap
                 if open_ & {Goal.DHE, Goal.DHE_EXPORT}:
@@ -488,9 +540,10 @@ class Questions:
                 seen.groups_below = EVERY_GROUP
             return
         left = set(CURVES_1_2) - seen.groups if self._full else set(WEAK_CURVES)
+        anchor = self._certificate_curves()
         before = seen.groups_gap if self._full and seen.versions[_1_3].offered is True else None
         while left:
-            groups = tuple(group for group in CURVES_1_2 if group in left)
+            groups = (*(group for group in CURVES_1_2 if group in left), *anchor)
             answer = await self.asker.ask(
                 self._hello(version, elliptic_suites(version)[:MANY], groups=groups), need=Need.FLIGHT
             )
@@ -507,6 +560,20 @@ class Questions:
         if self._full and before is None:
             seen.groups_below = EVERY_GROUP
 
+    def _certificate_curves(self) -> tuple[int, ...]:
+        """Curves without which a server can't use its only certificate (RFC 8422, section 5.1.1), and so would refuse
+        whatever else was offered. They come last; who prefers them nevertheless is not asked further.
+        """
+        codes = {name: code for code, name in CURVES.items()}
+        kinds = {slot for slot, _ in self.seen.chains}
+        if kinds != {"ECDSA"}:
+            return ()
+        leaves = (read_certificate(certificates[0]) for _, certificates in self.seen.chains)
+        keys = (leaf.key for leaf in leaves if isinstance(leaf, Certificate))
+        return tuple(
+            sorted({codes[key.curve] for key in keys if isinstance(key, PublicKey) and key.curve in codes})
+        )
+
     async def signatures(self) -> None:
         """SHA-1 and MD5 in TLS 1.2; every scheme where all is asked."""
         seen = self.seen
@@ -518,9 +585,10 @@ class Questions:
         if not any("DHE_" in name for name in state.suites):
             seen.weak_schemes_gap = seen.schemes_gap = None
             return
-        seen.weak_schemes_gap = await self._schemes(set(WEAK_SCHEMES), once=not self._full)
         if self._full:
-            seen.schemes_gap = await self._schemes(set(SCHEMES_ALL) - seen.schemes - set(WEAK_SCHEMES))
+            seen.weak_schemes_gap = seen.schemes_gap = await self._schemes(set(SCHEMES_ALL) - seen.schemes)
+        else:
+            seen.weak_schemes_gap = await self._schemes(set(WEAK_SCHEMES), once=True)
 
     async def _schemes(self, left: set[int], *, once: bool = False) -> Gap | None:
         while left:
