@@ -16,6 +16,8 @@ import contextlib
 import dataclasses
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +65,19 @@ def main() -> None:
         scanner, first, last = chosen.part[0], int(chosen.part[1]), int(chosen.part[2])
         _part(scanner, addresses(chosen.targets)[first:last])
     elif not chosen.inside:
-        arguments = ["unshare", "--net", "--", sys.executable, "-m", "bench.tls", "--inside", *sys.argv[1:]]
+        arguments = [
+            program("unshare"),
+            "--net",
+            "--",
+            sys.executable,
+            "-m",
+            "bench.tls",
+            "--inside",
+            *sys.argv[1:],
+        ]
         raise SystemExit(subprocess.call(arguments))
     else:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        subprocess.run([program("ip"), "link", "set", "lo", "up"], check=True)
         if chosen.targets > MOST_COMPARED:
             large(chosen.targets, chosen.processes)
         else:
@@ -87,7 +99,7 @@ def compare(count: int, processes: int, without: Sequence[str]) -> None:
         for scanner in (*DEPTHS, "nmap", "sslyze"):
             if scanner in without:
                 continue
-            taken_before = accepted()
+            taken_before, used_before = accepted(), used()
             run = nmap if scanner == "nmap" else in_processes
             seconds, seen = run(scanner, count, processes if scanner in DEPTHS else 1)
             speeds[scanner] = count / seconds
@@ -97,6 +109,7 @@ def compare(count: int, processes: int, without: Sequence[str]) -> None:
                 "seen": seen,
                 "seconds": round(seconds, 2),
                 "targets_per_second": round(speeds[scanner], 2),
+                "cpu_ms_per_target": round((used() - used_before) * 1000 / count, 1),
                 "connections_per_target": round((accepted() - taken_before) / count, 1),
             }
             print(json.dumps(row), flush=True)
@@ -108,6 +121,12 @@ def compare(count: int, processes: int, without: Sequence[str]) -> None:
                 )
 
 
+def used() -> float:
+    """Processor seconds of all scanners that have ended, which the servers have not."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def in_processes(scanner: str, count: int, processes: int) -> tuple[float, int]:
     """Seconds from the word go to the last result, and how many targets were seen to speak TLS."""
     bounds = [count * n // processes for n in range(processes + 1)]
@@ -117,7 +136,7 @@ def in_processes(scanner: str, count: int, processes: int) -> tuple[float, int]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        for a, b in pairwise(bounds)
     ]
     for part in parts:
         assert part.stdout is not None
@@ -178,7 +197,15 @@ def _sslyze(targets: Sequence[str]) -> Iterator[bool]:
 
 
 def nmap(_scanner: str, count: int, _processes: int) -> tuple[float, int]:
-    command = ["nmap", "-n", "-Pn", "-p443", "--script", "ssl-enum-ciphers,ssl-cert", *addresses(count)]
+    command = [
+        program("nmap"),
+        "-n",
+        "-Pn",
+        "-p443",
+        "--script",
+        "ssl-enum-ciphers,ssl-cert",
+        *addresses(count),
+    ]
     began = time.monotonic()
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return time.monotonic() - began, said.count("ssl-enum-ciphers:")
@@ -297,6 +324,15 @@ def _open_files(process: int) -> int:
 # --- Servers --------------------------------------------------------------------------------------------------
 
 
+def program(name: str) -> str:
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        raise SystemExit(
+            f"{name} is not installed; nmap, nginx, openssl, unshare (util-linux) and ip (iproute2) are needed"
+        )
+    return found
+
+
 def accepted() -> int:
     """Connections that were ever taken in this network namespace, by any server."""
     names, values = (
@@ -345,7 +381,7 @@ def nginx(listens: Sequence[tuple[str, int]]) -> Iterator["subprocess.Popen[byte
         for kind, key in (("ec", "ecdsa-256"), ("rsa", "rsa-2048")):
             (folder / kind).write_bytes(authority.good("bench.example", key=key).pem)  # type: ignore[arg-type]
         subprocess.run(
-            ["openssl", "dhparam", "-out", str(folder / "dh"), "-dsaparam", "2048"],
+            [program("openssl"), "dhparam", "-out", str(folder / "dh"), "-dsaparam", "2048"],
             check=True,
             capture_output=True,
         )
@@ -361,7 +397,7 @@ def nginx(listens: Sequence[tuple[str, int]]) -> Iterator["subprocess.Popen[byte
             f"http {{ access_log off; {temporary} ssl_session_cache off; ssl_session_tickets on;\n{servers}\n}}\n"
         )
         process = subprocess.Popen(
-            ["nginx", "-p", name, "-c", str(configuration), "-e", str(folder / "errors")],
+            [program("nginx"), "-p", name, "-c", str(configuration), "-e", str(folder / "errors")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -259,6 +259,7 @@ def test_what_is_no_tls_is_absent(collector: TlsCollector, server: Server, heard
         pytest.param(
             DrippingServer(in_handshake=True, interval=0.3), Reason.TIMED_OUT, id="drips in a handshake"
         ),
+        pytest.param(StallingServer(GOOD), Reason.TIMED_OUT, id="stalls in a handshake"),
         pytest.param(ResettingServer(), Reason.REFUSED, id="resets"),
     ],
 )
@@ -273,15 +274,6 @@ def test_who_hinders_is_unobserved_and_over_in_time(server: Server, reason: Reas
         assert isinstance(record, Unobserved), record
         assert record.reason is reason
         assert record.detail
-
-
-def test_a_server_that_stalls_once_it_has_chosen_is_believed_as_far_as_it_came() -> None:
-    hurried = TlsSettings(sweep=SweepSettings(deadline=3.0, patience=0.5))
-    with contextlib.closing(TlsCollector(hurried)) as collector:
-        began = time.monotonic()
-        records = look(collector, StallingServer(GOOD))
-        assert time.monotonic() - began < 6.0
-    assert isinstance(tls_of(records).client_renegotiation, Gap)
 
 
 def test_hostile_servers_do_not_hold_up_others(collector: TlsCollector) -> None:

@@ -5,7 +5,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from secscan.collection.deep import Auditor, Nursery, Question
@@ -246,9 +246,13 @@ class _Look:
 
     async def _swept(self, endpoint: Endpoint, starttls: str = "") -> Swept:
         settings = self._settings
-        return await sweep(
+        swept = await sweep(
             endpoint, self._gate, depth=settings.depth, settings=settings.sweep, starttls=starttls
         )
+        if _came_to_nothing(swept):
+            gap = Gap(Reason.TIMED_OUT, "it answered a TLS hello, and never came to the end of its answer")
+            return replace(swept, tls=gap, chain=gap)
+        return swept
 
     def _unobserved(self, endpoint: Endpoint, at: datetime, gap: Gap) -> list[Record]:
         return [_record(endpoint, kind, at, gap, {}) for kind in reversed(TlsCollector.kinds)]
@@ -261,6 +265,17 @@ _NOT_ASKED = Gap(Reason.NOT_COLLECTED, "sslyze was not asked: the scan was not a
 
 #: Seconds for connections to be closed and threads to notice, when nobody waits for what they see any more.
 _LONGEST_FAREWELL = 5.0
+
+
+def _came_to_nothing(swept: Swept) -> bool:
+    """Whether a server began to answer, and then kept everybody waiting: nobody ever got a connection from it.
+
+    What it chose in its first words could be believed, but would be credit for a service that nobody can use.
+    """
+    if not isinstance(swept.tls, TlsFacts) or not isinstance(swept.chain, Gap):
+        return False
+    readings = [offer.offered for offer in swept.tls.versions]
+    return any(isinstance(reading, Gap) and reading.reason is Reason.TIMED_OUT for reading in readings)
 
 
 def _first(error: BaseException) -> BaseException:
