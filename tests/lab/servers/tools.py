@@ -7,16 +7,23 @@ from tests.lab.servers.listening import LabError
 
 #: Program -> Debian and Ubuntu package.
 PACKAGES = {
+    "dovecot": "dovecot-imapd",
     "initdb": "postgresql-15",
+    "java": "default-jdk-headless",
+    "mariadbd": "mariadb-server",
     "memcached": "memcached",
     "named": "bind9",
     "nginx": "nginx-light",
     "openssl": "openssl",
+    "postfix": "postfix",
     "postgres": "postgresql-15",
+    "prosody": "prosody",
     "redis-server": "redis-server",
     "setpriv": "util-linux",
+    "slapd": "slapd",
     "smbd": "samba",
     "vsftpd": "vsftpd",
+    "xrdp": "xrdp",
 }
 
 #: Folders on nobody's PATH: Debian keeps each version of PostgreSQL in one of its own.
