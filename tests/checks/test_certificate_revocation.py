@@ -290,6 +290,12 @@ REVOKED = [
         stapled(lambda: response(until=AT - SKEW - SECOND)),
         NOT_APPLICABLE,
     ),
+    Case(
+        checks.revoked,
+        "a staple at its end and the skew of clocks",
+        stapled(lambda: response(until=AT - SKEW)),
+        PASS,
+    ),
     Case(checks.revoked, "not read", stapled(None, ocsp=UNREAD), UNKNOWN, reason=Reason.TIMED_OUT),
     Case(
         checks.revoked,

@@ -98,6 +98,18 @@ def test_any_bytes_are_no_answer_and_no_list(made: bytes) -> None:
     assert isinstance(read_list(made), Malformed)
 
 
+def test_a_list_in_another_name_is_not_the_issuers() -> None:
+    # The same key signs for two authorities: a list says in whose name.
+    made = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issue_authority("Other").x509.subject)
+        .last_update(AT)
+        .next_update(AT + DAY)
+        .sign(root().key, hashes.SHA256())
+    )
+    assert not is_list_of(made.public_bytes(Encoding.DER), root().der)
+
+
 def test_an_answer_about_garbage_is_none() -> None:
     assert read_answer(response(), b"garbage", root().der, AT) is Fault.MALFORMED
     assert not is_list_of(revocation_list(), b"garbage")
