@@ -274,6 +274,12 @@ REVOKED = [
     ),
     Case(
         checks.revoked,
+        "stapled as revoked, long ago",
+        stapled(lambda: response(status="revoked", until=AT - SKEW - SECOND)),
+        FAIL,
+    ),
+    Case(
+        checks.revoked,
         "forged as good",
         stapled(lambda: response(signer=issue_authority("Evil"))),
         NOT_APPLICABLE,
