@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secscan.check import REFERENCES, Check, Limits, TrustAnchors, Verdict, check, failed, passed
+from secscan.check import REFERENCES, Check, Limits, Verdict, check, failed, passed
 from secscan.evaluation import judge_host
 from secscan.facts import (
     Absent,
@@ -593,49 +593,3 @@ def test_a_check_is_told_what_was_not_seen_where_it_can_do_without(
 
 def test_what_a_check_can_not_do_without_is_still_its_own() -> None:
     assert (copes.copes_without, asks_a_catalogue.copes_without) == ({"seen", "sockets"}, frozenset())
-
-
-@check("made.anchors", severity=Severity.HIGH)
-def counts_anchors(seen: Observation[SystemFacts], anchors: TrustAnchors) -> Iterator[Verdict]:
-    """Hosts are judged by the anchors of their place.
-
-    Why: A made rule.
-
-    Fix: Nothing.
-    """
-    yield passed("{trusted}", trusted=b" ".join(anchors.private).decode())
-
-
-ANCHORS = TrustAnchors(
-    (),
-    private=(b"everywhere",),
-    of_zones=(("dmz", (b"in-dmz", b"everywhere")),),
-    of_agencies=(("a", (b"of-a",)),),
-)
-
-
-@pytest.mark.parametrize(
-    ("host_zone", "agency_zone", "agency", "trusted"),
-    [
-        ("", "", "b", "everywhere"),
-        ("dmz", "", "b", "everywhere in-dmz"),
-        ("", "dmz", "b", "everywhere in-dmz"),
-        ("office", "dmz", "b", "everywhere"),
-        ("", "", "a", "everywhere of-a"),
-        ("dmz", "", "a", "everywhere in-dmz of-a"),
-    ],
-)
-def test_private_anchors_hold_in_their_zone_and_for_their_agency(
-    host_zone: str, agency_zone: str, agency: str, trusted: str
-) -> None:
-    facts = SystemFacts(family="linux", release=Gap(), architecture="", kernel="")
-    record = seen(HostTarget("h"), facts, kind="system")
-    [finding] = judge_host(
-        Host("h", zone=host_zone),
-        Evidence({(record.target, record.kind): record}),
-        baseline=baseline((counts_anchors,)),
-        agency=Agency(agency, {}, zone=agency_zone),
-        references={TrustAnchors: ANCHORS},
-        at=NOW,
-    )
-    assert str(finding.evidence) == trusted

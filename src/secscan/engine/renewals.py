@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from secscan.engine.sharing import FleetKeysGatherer, current_chains
+from secscan.engine.fleet_keys import FleetKeysGatherer, current_chains
 from secscan.facts.certificate import Certificate, Extensions, read_certificate
 from secscan.model import Evidence, Host, Inventory, Service
 
