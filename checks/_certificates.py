@@ -1,12 +1,12 @@
 """What the checks of certificates share: the certificates of a chain by their slots, and how they are shown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from secscan.check import TrustAnchors, Verdict, unknown
 from secscan.checks._trust_path import NoPath, Path, find_path, issuing_line
 from secscan.facts import Chain, ChainFacts
-from secscan.facts.certificate import Certificate, Malformed, read_certificate
+from secscan.facts.certificate import Certificate, Malformed, PublicKey, read_certificate
 from secscan.model import Reason
 
 # The object of every verdict is a certificate slot: the key type of the server's own certificate, and the position
@@ -33,6 +33,19 @@ def line(chain: Chain) -> Iterator[tuple[str, Certificate | Malformed]]:
         return
     for der in issuing_line(chain.certificates):
         yield slot_of(chain, der), read_certificate(der)
+
+
+def keys_in(
+    certificates: Iterable[tuple[str, Certificate | Malformed]],
+) -> Iterator[tuple[str, PublicKey | Verdict]]:
+    """The key in each certificate, or what is to be said where it can't be read."""
+    for slot, certificate in certificates:
+        if isinstance(certificate, Malformed):
+            yield slot, unreadable(slot, certificate)
+        elif isinstance(certificate.key, Malformed):
+            yield slot, unreadable_part(slot, certificate.key)
+        else:
+            yield slot, certificate.key
 
 
 def path_of(chain: Chain, anchors: TrustAnchors, at: datetime) -> Path | NoPath:

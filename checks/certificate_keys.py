@@ -7,11 +7,11 @@ from pydantic import Field
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed, unknown
 from secscan.checks._certificates import (
     issuer_of,
+    keys_in,
     line,
     listed,
     own_certificates,
     unreadable,
-    unreadable_part,
 )
 from secscan.checks._roca import has_roca_fingerprint
 from secscan.facts import ChainFacts
@@ -50,13 +50,8 @@ def key_strength(seen: Observation[ChainFacts], limits: KeyLimits) -> Iterator[V
     ec_paramgen_curve:P-256, or RSA with 3072 bits). If it is an issuer's key, move to another authority.
     """
     for chain in seen.facts.chains:
-        for slot, certificate in line(chain):
-            if isinstance(certificate, Malformed):
-                yield unreadable(slot, certificate)
-            elif isinstance(certificate.key, Malformed):
-                yield unreadable_part(slot, certificate.key)
-            else:
-                yield _judge_key(slot, certificate.key, limits)
+        for slot, key in keys_in(line(chain)):
+            yield key if isinstance(key, Verdict) else _judge_key(slot, key, limits)
 
 
 def _judge_key(slot: str, key: PublicKey, limits: KeyLimits) -> Verdict:
@@ -101,13 +96,11 @@ def exponent(seen: Observation[ChainFacts]) -> Iterator[Verdict]:
 
     Fix: Make a new key; every current tool chooses 65537 by itself.
     """
-    for slot, own in own_certificates(seen.facts):
-        match own:
-            case Malformed():
-                yield unreadable(slot, own)
-            case Certificate(key=Malformed() as key):
-                yield unreadable_part(slot, key)
-            case Certificate(key=PublicKey(exponent=int() as e)):
+    for slot, key in keys_in(own_certificates(seen.facts)):
+        match key:
+            case Verdict():
+                yield key
+            case PublicKey(exponent=int() as e):
                 shown = str(e) if e.bit_length() <= 64 else f"2^{e.bit_length() - 1}+…"
                 if e < 65537 or e % 2 == 0:
                     yield failed(
@@ -117,7 +110,7 @@ def exponent(seen: Observation[ChainFacts]) -> Iterator[Verdict]:
                     )
                 else:
                     yield passed("The public exponent is {exponent}.", object=slot, exponent=shown)
-            case Certificate():
+            case PublicKey():
                 yield not_applicable("The key is not an RSA key.", object=slot)
 
 
@@ -186,13 +179,10 @@ def curve(seen: Observation[ChainFacts], limits: CurveLimits) -> Iterator[Verdic
     certificate issued for it.
     """
     for chain in seen.facts.chains:
-        for slot, certificate in line(chain):
-            if isinstance(certificate, Malformed):
-                yield unreadable(slot, certificate)
-                continue
-            match certificate.key:
-                case Malformed() as key:
-                    yield unreadable_part(slot, key)
+        for slot, key in keys_in(line(chain)):
+            match key:
+                case Verdict():
+                    yield key
                 case PublicKey(type="ECDSA", curve=used) if used in limits.curves:
                     yield passed("The key is on the curve {curve}.", object=slot, curve=used)
                 case PublicKey(type="ECDSA", curve=used):
@@ -218,13 +208,10 @@ def roca(seen: Observation[ChainFacts]) -> Iterator[Verdict]:
     for a new key. Have the old one revoked.
     """
     for chain in seen.facts.chains:
-        for slot, certificate in line(chain):
-            if isinstance(certificate, Malformed):
-                yield unreadable(slot, certificate)
-                continue
-            match certificate.key:
-                case Malformed() as key:
-                    yield unreadable_part(slot, key)
+        for slot, key in keys_in(line(chain)):
+            match key:
+                case Verdict():
+                    yield key
                 case PublicKey(modulus=int() as modulus) if has_roca_fingerprint(modulus):
                     yield failed(
                         "The RSA key with {bits} bits has the fingerprint of Infineon's faulty library.",
@@ -248,14 +235,12 @@ def shared_prime(seen: Observation[ChainFacts], fleet: FleetKeys) -> Iterator[Ve
     Fix: Make a new key on a machine that has been running for a while (openssl genpkey), have a certificate issued for
     it and the old one revoked. Do so for every other device of the same kind.
     """
-    for slot, own in own_certificates(seen.facts):
-        match own:
-            case Malformed():
-                yield unreadable(slot, own)
-            case Certificate(key=Malformed() as key):
-                yield unreadable_part(slot, key)
-            case Certificate(key=PublicKey(modulus=int(), sha256=str() as key)):
-                count = fleet.sharing_prime.get(key, 0)
+    for slot, key in keys_in(own_certificates(seen.facts)):
+        match key:
+            case Verdict():
+                yield key
+            case PublicKey(modulus=int(), sha256=str() as digest):
+                count = fleet.sharing_prime.get(digest, 0)
                 if count:
                     yield failed(
                         "Its RSA key shares a prime with others of the fleet, so anybody can compute it; keys that "
@@ -265,7 +250,7 @@ def shared_prime(seen: Observation[ChainFacts], fleet: FleetKeys) -> Iterator[Ve
                     )
                 else:
                     yield passed("No other key of the fleet shares a prime with it.", object=slot)
-            case Certificate():
+            case PublicKey():
                 yield not_applicable("The key is not an RSA key.", object=slot)
 
 
@@ -282,21 +267,19 @@ def shared_key(
     Fix: Let every host make its own key and have its own certificate issued (with ACME that is no more work), or keep
     the one key on a well-guarded reverse proxy in front of them.
     """
-    for slot, own in own_certificates(seen.facts):
-        match own:
-            case Malformed():
-                yield unreadable(slot, own)
-            case Certificate(key=Malformed() as key):
-                yield unreadable_part(slot, key)
-            case Certificate(key=PublicKey(sha256=None, type=type)):
+    for slot, key in keys_in(own_certificates(seen.facts)):
+        match key:
+            case Verdict():
+                yield key
+            case PublicKey(sha256=None, type=type):
                 yield unknown(
                     Reason.UNPARSED,
                     "The key is of a type that we can't compare: {type}.",
                     object=slot,
                     type=type,
                 )
-            case Certificate(key=PublicKey(sha256=str() as key)):
-                yield _judge_holders(slot, fleet.holders.get(key, {}), host, agency)
+            case PublicKey(sha256=str() as digest):
+                yield _judge_holders(slot, fleet.holders.get(digest, {}), host, agency)
 
 
 def _judge_holders(slot: str, holders: Mapping[str, tuple[str, ...]], host: Host, agency: Agency) -> Verdict:

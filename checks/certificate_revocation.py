@@ -278,11 +278,13 @@ def _issuer_of_own(chain: Chain, anchors: TrustAnchors) -> bytes | None:
 
 
 def _stapled(chain: Chain, route: tuple[bytes, ...], at: datetime) -> Answer | Gap | None:
-    """What the server sent along, where clients accept that."""
+    """What the server sent along, where clients accept that. What was revoked stays so after the answer's end."""
     if chain.ocsp is None or isinstance(chain.ocsp, Gap):
         return chain.ocsp
     answer = read_answer(chain.ocsp, route[0], route[1], at) if len(route) > 1 else None
-    return answer if isinstance(answer, Answer) and is_current(answer, at) else None
+    if not isinstance(answer, Answer):
+        return None
+    return answer if answer.status is Status.REVOKED or is_current(answer, at) else None
 
 
 def _unread_staple(slot: str, gap: Gap) -> Verdict:

@@ -13,7 +13,6 @@ from secscan.check import (
     Check,
     CheckDefinitionError,
     Limits,
-    TrustAnchors,
     Verdict,
     check,
     failed,
@@ -769,49 +768,3 @@ def test_only_a_check_of_whole_hosts_is_given_their_parts(observed: Any, gathere
     odd.__annotations__ |= {"seen": Observation[observed], "each": Each[gathered]}
     with pytest.raises(CheckDefinitionError, match="for checks that observe a host as a whole"):
         check("contradiction.odd", severity=Severity.LOW)(odd)
-
-
-@check("made.anchors", severity=Severity.HIGH)
-def counts_anchors(seen: Observation[SystemFacts], anchors: TrustAnchors) -> Iterator[Verdict]:
-    """Hosts are judged by the anchors of their place.
-
-    Why: A made rule.
-
-    Fix: Nothing.
-    """
-    yield passed("{trusted}", trusted=b" ".join(anchors.private).decode())
-
-
-ANCHORS = TrustAnchors(
-    (),
-    private=(b"everywhere",),
-    of_zones=(("dmz", (b"in-dmz", b"everywhere")),),
-    of_agencies=(("a", (b"of-a",)),),
-)
-
-
-@pytest.mark.parametrize(
-    ("host_zone", "agency_zone", "agency", "trusted"),
-    [
-        ("", "", "b", "everywhere"),
-        ("dmz", "", "b", "everywhere in-dmz"),
-        ("", "dmz", "b", "everywhere in-dmz"),
-        ("office", "dmz", "b", "everywhere"),
-        ("", "", "a", "everywhere of-a"),
-        ("dmz", "", "a", "everywhere in-dmz of-a"),
-    ],
-)
-def test_private_anchors_hold_in_their_zone_and_for_their_agency(
-    host_zone: str, agency_zone: str, agency: str, trusted: str
-) -> None:
-    facts = SystemFacts(family="linux", release=Gap(), architecture="", kernel="")
-    record = seen(HostTarget("h"), facts, kind="system")
-    [finding] = judge_host(
-        Host("h", zone=host_zone),
-        Evidence({(record.target, record.kind): record}),
-        baseline=baseline((counts_anchors,)),
-        agency=Agency(agency, {}, zone=agency_zone),
-        references={TrustAnchors: ANCHORS},
-        at=NOW,
-    )
-    assert str(finding.evidence) == trusted

@@ -75,9 +75,6 @@ def judge_host(
     at: datetime,
 ) -> tuple[Finding, ...]:
     """Every finding of every rule of the baseline on one host, in a stable order; at least one for each rule."""
-    anchors = references.get(TrustAnchors)
-    if anchors is not None:
-        references = {**references, TrustAnchors: anchors.for_host(host, agency)}
     case = _case(_Case(host, agency, evidence, baseline, references, at, current_addresses(host, evidence)))
     findings: list[Finding] = []
     for rule in baseline.rules:
@@ -394,6 +391,8 @@ def _lacking_reference(check: Check, case: _Case) -> Verdict | None:
 
 def _asked(rule: Rule, case: _Case, service: ExpectedService | None) -> dict[str, Any]:
     available: dict[type, Any] = {datetime: case.at, Host: case.host, Agency: case.agency, **case.references}
+    if TrustAnchors in available:
+        available[TrustAnchors] = available[TrustAnchors].for_host(case.host, case.agency)
     if service is not None:
         available[Service] = service.service
     return {

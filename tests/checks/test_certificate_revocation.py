@@ -274,6 +274,12 @@ REVOKED = [
     ),
     Case(
         checks.revoked,
+        "stapled as revoked, long ago",
+        stapled(lambda: response(status="revoked", until=AT - SKEW - SECOND)),
+        FAIL,
+    ),
+    Case(
+        checks.revoked,
         "forged as good",
         stapled(lambda: response(signer=issue_authority("Evil"))),
         NOT_APPLICABLE,
@@ -289,6 +295,12 @@ REVOKED = [
         "an old staple shows nothing",
         stapled(lambda: response(until=AT - SKEW - SECOND)),
         NOT_APPLICABLE,
+    ),
+    Case(
+        checks.revoked,
+        "a staple at its end and the skew of clocks",
+        stapled(lambda: response(until=AT - SKEW)),
+        PASS,
     ),
     Case(checks.revoked, "not read", stapled(None, ocsp=UNREAD), UNKNOWN, reason=Reason.TIMED_OUT),
     Case(

@@ -25,7 +25,7 @@ def modulus_sized() -> list[int]:
     return [rng.getrandbits(1024) | 1 | 1 << 1023 for _ in range(600)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(SMALL), st.sampled_from(SMALL)), max_size=40))
 def test_as_every_pair_one_by_one(factors: list[tuple[int, int]]) -> None:
     moduli = [p * q for p, q in factors]

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Any, ClassVar, Protocol
 
+from secscan.engine.fleet_keys import FleetKeysGatherer
 from secscan.engine.holding import HeldBackupsGatherer
 from secscan.engine.shared_host_keys import SharedHostKeysGatherer
-from secscan.engine.sharing import FleetKeysGatherer
 from secscan.model import Evidence, Host, Inventory
 
 

@@ -1,16 +1,15 @@
 """When certificates end, over the whole fleet: the newest chains of all services -> one renewal each."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from secscan.evaluation import endpoints, services
-from secscan.facts import AddressFacts, ChainFacts, PortFacts
+from secscan.engine.fleet_keys import FleetKeysGatherer, current_chains
 from secscan.facts.certificate import Certificate, Extensions, read_certificate
 from secscan.model import Evidence, Host, Inventory, Service
 
 #: The kinds of facts that it takes.
-KINDS = (AddressFacts.kind, ChainFacts.kind, PortFacts.kind)
+KINDS = FleetKeysGatherer.kinds
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,16 +78,11 @@ def renewals(
     return tuple(sorted(asked, key=lambda one: (one.certificate.not_after, one.certificate.sha256)))
 
 
-def _served(host: Host, evidence: Evidence) -> Iterable[tuple[Certificate, Service, str, datetime]]:
-    for service in services(host, evidence):
-        for place in endpoints(host, service, evidence):
-            seen = evidence.last_seen(place, ChainFacts.kind)
-            if seen is None or not isinstance(seen.facts, ChainFacts):
-                continue
-            for chain in seen.facts.chains:
-                own = read_certificate(chain.certificates[0]) if chain.certificates else None
-                if isinstance(own, Certificate):
-                    yield own, service.service, place.address, seen.observed_at
+def _served(host: Host, evidence: Evidence) -> Iterator[tuple[Certificate, Service, str, datetime]]:
+    for place, seen_at, chain in current_chains(host, evidence):
+        own = read_certificate(chain.certificates[0]) if chain.certificates else None
+        if isinstance(own, Certificate):
+            yield own, place.service, place.address, seen_at
 
 
 def _uses(found: _Found) -> tuple[Use, ...]:

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from secscan.baseline import load_baseline, narrowed
 from secscan.engine.gathering import gather
+from secscan.engine.judging import judge_fleet
 from secscan.facts import Absent, PortStatus
 from secscan.facts.certificate import Certificate, PublicKey, read_certificate
 from secscan.model import (
@@ -22,9 +24,11 @@ from secscan.model import (
     Membership,
     Observation,
     Reason,
+    Stamp,
     Unobserved,
 )
 from secscan.reference import FleetKeys
+from secscan.registry import find_checks
 from tests.engine.fleet import endpoint, evidence
 from tests.factories import AT, Issued, issue, issue_authority
 
@@ -145,3 +149,32 @@ def test_hosts_of_no_agency_that_day_play_no_part() -> None:
     twin = issue(by=sub(), holder="twin")
     seen = {id: evidence(id, twin) for id in OWNERS}
     assert gathered(seen, owners={"web-1": "a"}).holders == {}
+
+
+def test_each_host_that_shares_a_key_has_a_finding_of_its_own() -> None:
+    checks = find_checks()
+    twin = issue(by=sub(), holder="twin")
+    inventory = Inventory(
+        {id: Agency(id, {}) for id in ("a", "b")},
+        {id: Host(id) for id in OWNERS},
+        tuple(Membership(host, agency) for host, agency in OWNERS.items()),
+    )
+    baseline = narrowed(load_baseline("network", checks), ["certificates"])
+    judged = judge_fleet(
+        inventory,
+        [(id, evidence(id, twin)) for id in OWNERS],
+        baseline=baseline,
+        references={},
+        stamp=Stamp(None, AT, baseline.name, baseline.hash, 1, "0"),
+    )
+    said = {
+        finding.subject.id: str(finding.evidence)
+        for findings in judged.findings.values()
+        for finding in findings
+        if finding.check == "certificate.shared-key"
+    }
+    assert said == {
+        "web-1": "The same key is on web-2, and on hosts of other agencies; how many of these: 1.",
+        "web-2": "The same key is on web-1, and on hosts of other agencies; how many of these: 1.",
+        "web-3": "The same key is on hosts of other agencies; how many: 2.",
+    }

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar
 
 from secscan.engine.batch_gcd import shared_primes
 from secscan.evaluation import endpoints, services
 from secscan.facts import AddressFacts, Chain, ChainFacts, PortFacts
 from secscan.facts.certificate import Certificate, Extensions, PublicKey, read_certificate
-from secscan.model import Evidence, Host, Inventory
+from secscan.model import Endpoint, Evidence, Host, Inventory
 from secscan.reference import FleetKeys, SeenIssuer
 
 #: Certificates of authorities that one chain adds; in the web's PKI three is rare.
@@ -27,6 +27,19 @@ class _Issuer:
     subject: str
     certificate: bytes
     sent_by: dict[str, str] = field(default_factory=dict)
+
+
+def current_chains(host: Host, evidence: Evidence) -> Iterator[tuple[Endpoint, datetime, Chain]]:
+    """The newest chains that were seen of each service that would be judged, and when.
+
+    Needs addresses, ports and chains (``FleetKeysGatherer.kinds``).
+    """
+    for service in services(host, evidence):
+        for place in endpoints(host, service, evidence):
+            seen = evidence.last_seen(place, ChainFacts.kind)
+            if seen is not None and isinstance(seen.facts, ChainFacts):
+                for chain in seen.facts.chains:
+                    yield place, seen.observed_at, chain
 
 
 class FleetKeysGatherer:
@@ -46,7 +59,7 @@ class FleetKeysGatherer:
         self._issuers: dict[str, _Issuer] = {}
 
     def see(self, host: Host, evidence: Evidence) -> None:
-        for chain in _chains(host, evidence):
+        for _place, _seen_at, chain in current_chains(host, evidence):
             for position, der in enumerate(chain.certificates[: 1 + MOST_OF_CHAIN]):
                 certificate = read_certificate(der)
                 if not isinstance(certificate, Certificate):
@@ -100,14 +113,6 @@ class FleetKeysGatherer:
             if len(of_subject) < MOST_OF_SUBJECT:
                 of_subject.append(SeenIssuer(issuer.certificate, dict(sorted(issuer.sent_by.items()))))
         return {subject: tuple(found[subject]) for subject in sorted(found)}
-
-
-def _chains(host: Host, evidence: Evidence) -> Iterator[Chain]:
-    for service in services(host, evidence):
-        for place in endpoints(host, service, evidence):
-            seen = evidence.last_seen(place, ChainFacts.kind)
-            if seen is not None and isinstance(seen.facts, ChainFacts):
-                yield from seen.facts.chains
 
 
 def _sharing_prime(moduli: dict[str, int]) -> dict[str, int]:
