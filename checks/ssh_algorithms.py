@@ -11,7 +11,7 @@ from pydantic import Field
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed, unknown
 from secscan.checks._ssh_names import STRICT, matching, shown
 from secscan.facts import Gap, SshFacts, known
-from secscan.model import Observation, Reason, Severity
+from secscan.model import Observation, Severity
 
 
 class WeakNames(Limits):
@@ -232,8 +232,7 @@ def group_size(seen: Observation[SshFacts], limits: GroupLimits) -> Iterator[Ver
         given = min(size for size in sizes if not isinstance(size, Gap) and size)
         yield passed("The smallest group given has {bits} bits.", bits=given)
     else:
-        # It names the method and gives nothing: what it would give to others is not known.
-        yield unknown(Reason.REFUSED, "The server gave none of the groups that were asked for.")
+        yield passed("The server names group exchange, and gave no group to who asked for 1024 bits or more.")
 
 
 @check("ssh.post-quantum", severity=Severity.INFO)
