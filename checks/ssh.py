@@ -26,7 +26,7 @@ class RsaLimits(Limits):
 
 
 class LoginLimits(Limits):
-    forbidden: tuple[str, ...] = ()
+    forbidden: frozenset[str] = frozenset()
 
 
 class ChangeLimits(Limits):
