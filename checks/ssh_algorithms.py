@@ -11,33 +11,80 @@ from pydantic import Field
 from secscan.check import Limits, Verdict, check, failed, not_applicable, passed, unknown
 from secscan.checks._ssh_names import STRICT, matching, shown
 from secscan.facts import Gap, SshFacts, known
-from secscan.model import Observation, Reason, Severity
+from secscan.model import Observation, Severity
+
+# --- Limits: names fail word for word, or up to an asterisk --------------------------------------------------
 
 
-class WeakNames(Limits):
-    """``weak``: names that fail, word for word or up to an asterisk."""
-
-    weak: tuple[str, ...] = ()
+class KeyExchangeLimits(Limits):
+    weak: tuple[str, ...] = ("diffie-hellman-group1-sha1", "gss-group1-sha1-*", "rsa1024-sha1")
 
 
-class CipherLimits(WeakNames):
-    """``small_blocks``: ciphers of blocks of 64 bits, which fail less gravely."""
+class Sha1Limits(Limits):
+    weak: tuple[str, ...] = (
+        "diffie-hellman-group-exchange-sha1",
+        "gss-gex-sha1-*",
+        "gss-group14-sha1-*",
+        "diffie-hellman-group14-sha1",
+        "ssh-rsa",
+        "ssh-rsa-cert-v01@openssh.com",
+    )
 
-    small_blocks: tuple[str, ...] = ()
+
+class HostKeyLimits(Limits):
+    weak: tuple[str, ...] = ("ssh-dss", "ssh-dss-cert-*")
+
+
+class CipherLimits(Limits):
+    """``small_blocks``: ciphers with blocks of 64 bits, which fail less gravely."""
+
+    weak: tuple[str, ...] = ("none", "arcfour*", "des-cbc*")
+    small_blocks: tuple[str, ...] = ("3des-*", "blowfish-*", "cast128-*", "idea-*")
+
+
+class CbcLimits(Limits):
+    weak: tuple[str, ...] = (
+        "aes128-cbc",
+        "aes192-cbc",
+        "aes256-cbc",
+        "rijndael-cbc@lysator.liu.se",
+        "seed-cbc@ssh.com",
+        "twofish-cbc",
+        "twofish128-cbc",
+        "twofish192-cbc",
+        "twofish256-cbc",
+        "serpent128-cbc",
+        "serpent192-cbc",
+        "serpent256-cbc",
+    )
+
+
+class MacLimits(Limits):
+    weak: tuple[str, ...] = (
+        "none",
+        "hmac-md5*",
+        "hmac-sha1-96*",
+        "hmac-sha2-256-96*",
+        "hmac-sha2-512-96*",
+        "hmac-ripemd160*",
+    )
 
 
 class GroupLimits(Limits):
     bits: int = Field(default=2048, ge=1024, le=8192, description="Fewest bits of a modulus that is given.")
 
 
-class HybridNames(Limits):
+class HybridLimits(Limits):
     """``hybrids``: key exchanges that withstand a quantum computer."""
 
-    hybrids: tuple[str, ...] = ()
+    hybrids: tuple[str, ...] = ("mlkem*", "sntrup*")
+
+
+# --- Key exchange, host keys, ciphers, message authentication -----------------------------------------------
 
 
 @check("ssh.key-exchange", severity=Severity.HIGH)
-def key_exchange(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
+def key_exchange(seen: Observation[SshFacts], limits: KeyExchangeLimits) -> Iterator[Verdict]:
     """No key exchange is offered over a group or a key of 1024 bits.
 
     Why: Whoever records a session and breaks the exchange reads all of it. A fixed group of 1024 bits is broken once
@@ -58,7 +105,7 @@ def key_exchange(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Ver
 
 
 @check("ssh.sha1", severity=Severity.MEDIUM)
-def sha1(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
+def sha1(seen: Observation[SshFacts], limits: Sha1Limits) -> Iterator[Verdict]:
     """No key exchange and no signature of the host that rests on SHA-1 is offered.
 
     Why: SHA-1 is broken: texts of two meanings with one hash can be made, and so signatures that are good for both. RSA
@@ -80,7 +127,7 @@ def sha1(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
 
 
 @check("ssh.host-key-algorithms", severity=Severity.HIGH)
-def host_key_algorithms(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
+def host_key_algorithms(seen: Observation[SshFacts], limits: HostKeyLimits) -> Iterator[Verdict]:
     """No host key of DSA is offered.
 
     Why: ssh-dss signs with SHA-1 and numbers of 160 bits only (RFC 4253, section 6.6), and whoever breaks a host's key is
@@ -130,7 +177,7 @@ def ciphers(seen: Observation[SshFacts], limits: CipherLimits) -> Iterator[Verdi
 
 
 @check("ssh.cbc", severity=Severity.LOW)
-def cbc(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
+def cbc(seen: Observation[SshFacts], limits: CbcLimits) -> Iterator[Verdict]:
     """No cipher in CBC mode is offered.
 
     Why: SSH sends a packet's length encrypted and acts on it before the packet is checked, from which somebody in the
@@ -148,7 +195,7 @@ def cbc(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
 
 
 @check("ssh.macs", severity=Severity.MEDIUM)
-def macs(seen: Observation[SshFacts], limits: WeakNames) -> Iterator[Verdict]:
+def macs(seen: Observation[SshFacts], limits: MacLimits) -> Iterator[Verdict]:
     """No message authentication is offered that is missing, truncated to 96 bits or made with MD5.
 
     Why: It is what shows that nobody changed a session on its way; "none" shows nothing. OpenSSH has had those with MD5
@@ -232,12 +279,11 @@ def group_size(seen: Observation[SshFacts], limits: GroupLimits) -> Iterator[Ver
         given = min(size for size in sizes if not isinstance(size, Gap) and size)
         yield passed("The smallest group given has {bits} bits.", bits=given)
     else:
-        # It names the method and gives nothing: what it would give to others is not known.
-        yield unknown(Reason.REFUSED, "The server gave none of the groups that were asked for.")
+        yield passed("The server names group exchange, and gave no group to who asked for 1024 bits or more.")
 
 
 @check("ssh.post-quantum", severity=Severity.INFO)
-def post_quantum(seen: Observation[SshFacts], limits: HybridNames) -> Iterator[Verdict]:
+def post_quantum(seen: Observation[SshFacts], limits: HybridLimits) -> Iterator[Verdict]:
     """A key exchange that withstands quantum computers is offered.
 
     Why: A session that is recorded today can be read on the day that there is a computer that breaks curves and groups.

@@ -27,6 +27,7 @@ ROLES = (
 )
 #: Limits that are stricter the greater they are; those that are stricter the smaller they are.
 GREATER = {
+    "forbidden",
     "bits",
     "rsa_bits",
     "ec_bits",

@@ -3,7 +3,9 @@
 import contextlib
 import socket
 import time
+from collections.abc import Container
 
+from secscan.collection.ssh_surface.sealing import Seal, Unsealed
 from secscan.collection.ssh_surface.wire import (
     DEBUG,
     DISCONNECT,
@@ -11,10 +13,8 @@ from secscan.collection.ssh_surface.wire import (
     UNIMPLEMENTED,
     Identification,
     Malformed,
-    packet,
     read_disconnect,
     read_identification,
-    read_packet,
 )
 from secscan.facts import Gap
 from secscan.model import Reason
@@ -63,6 +63,10 @@ class Call:
         self._until = began + first_patience
         self._left = MOST_BYTES
         self._heard = b""
+        self._ours: Seal = Unsealed()
+        self._theirs: Seal = Unsealed()
+        # Packets of either side are counted from the first.
+        self._said = self._packets = 0
         # Without a delay of ours: small messages must not wait for each other.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.identification = self._identify()
@@ -70,30 +74,38 @@ class Call:
         self._until = began + patience
 
     def say(self, payload: bytes) -> None:
-        try:
-            self._connection.settimeout(max(0.01, self._until - time.monotonic()))
-            self._connection.sendall(packet(payload))
-        except OSError:
-            # What it said before it hung up is still to be heard.
-            return
+        sealed = self._ours.seal(self._said, payload)
+        self._said += 1
+        self._connection.settimeout(max(0.01, self._until - time.monotonic()))
+        # Where it hung up, what it said before is still to be heard.
+        with contextlib.suppress(OSError):
+            self._connection.sendall(sealed)
 
-    def hear(self, number: int) -> bytes:
-        """The payload of the next message, which must be of this number. Raises Ended or Malformed."""
+    def encrypt(self, ours: Seal, theirs: Seal) -> None:
+        """From now on, in both directions."""
+        self._ours, self._theirs = ours, theirs
+
+    def hear(self, *numbers: int, besides: Container[int] = ()) -> bytes:
+        """The payload of the next message, which must be of one of these numbers. Raises Ended or Malformed.
+
+        Messages ``besides`` may come before, and those that never mean anything.
+        """
         for _ in range(_MOST_IGNORED):
             payload = self._next_packet()
-            if payload[0] == number:
+            if payload[0] in numbers:
                 return payload
             if payload[0] == DISCONNECT:
                 said = read_disconnect(payload)
                 raise Ended(Gap(Reason.REFUSED, f"it hung up: {said!r}" if said else "it hung up"))
-            if payload[0] not in (IGNORE, DEBUG, UNIMPLEMENTED):
-                raise Malformed(f"it sent message {payload[0]} where {number} was due")
+            if payload[0] not in (IGNORE, DEBUG, UNIMPLEMENTED) and payload[0] not in besides:
+                raise Malformed(f"it sent message {payload[0]} where {numbers[0]} was due")
         raise Malformed("it sent one message after the other that says nothing")
 
     def _next_packet(self) -> bytes:
-        while (read := read_packet(self._heard)) is None:
+        while (read := self._theirs.open(self._packets, self._heard)) is None:
             self._receive()
         payload, self._heard = read
+        self._packets += 1
         return payload
 
     def _identify(self) -> Identification:

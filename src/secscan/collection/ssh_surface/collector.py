@@ -10,21 +10,23 @@ from datetime import datetime
 import msgspec
 
 from secscan.collection.ssh_surface.call import Call, Ended, NoSsh
-from secscan.collection.ssh_surface.exchange import ASKING, METHODS, DiffieHellman, Secret, Transcript
-from secscan.collection.ssh_surface.host_key import read_host_key
+from secscan.collection.ssh_surface.exchange import ASKING
+from secscan.collection.ssh_surface.handshake import (
+    ASKED_GROUPS,
+    exchange_keys,
+    group_request,
+    proposal,
+    real_names,
+)
+from secscan.collection.ssh_surface.sealing import choose_suite, seals
+from secscan.collection.ssh_surface.ways_in import ask, begin_encryption
 from secscan.collection.ssh_surface.wire import (
     GEX_GROUP,
-    GEX_INIT,
-    GEX_REPLY,
-    GEX_REQUEST,
-    KEX_REPLY,
     KEXINIT,
     Malformed,
-    integer,
     kexinit,
     read_group,
     read_kexinit,
-    read_reply,
 )
 from secscan.facts import Absent, Gap, GroupOffer, Reading, ShownKey, SshAlgorithms, SshFacts
 from secscan.model import Endpoint, Observation, Reason, Record, Unobserved
@@ -35,18 +37,21 @@ from secscan.scope import Gate, Refused, canonical_address, utc_now
 #: (MaxStartups), and here there is one at a time.
 MOST_CONNECTIONS = 10
 
-#: Keys that are asked for: a key of RSA has up to three algorithms, and is asked for once, by the first of them.
+#: How one RSA key may sign, best first (RFC 8332); those of SSH Communications are others' names for the same.
+_RSA = (
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+    "ssh-rsa",
+    *(f"ssh-rsa-sha{bits}@ssh.com" for bits in (256, 384, 512, 224)),
+)
 _SAME_KEY = (
-    ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"),
+    _RSA,
     tuple(f"{name}-cert-v01@openssh.com" for name in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")),
 )
 
-#: What old clients ask for, and what OpenSSH's own asks for at the least (RFC 4419, section 3: least, preferred, most).
-ASKED_GROUPS = ((1024, 1024, 8192), (2048, 3072, 8192))
 
-#: Names in the lists that are no algorithms but say what else a server understands (RFC 8308, section 2.1; OpenSSH's
-#: PROTOCOL, section 1.9).
-_SIGNALS = ("ext-info-s", "ext-info-c", "kex-strict-s-v00@openssh.com", "kex-strict-c-v00@openssh.com")
+class TurnedAway(Ended):
+    """A connection that was not made, or on which the server was not asked: nothing is known by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,10 @@ class SshSurfaceSettings:
 class SshSurfaceCollector:
     """Yields what each endpoint shows of SSH. Nothing is tried that could let anybody in, but to ask for no check at all.
 
-    To each server up to ten connections are made, one after the other: one for each type of host key, one for each
-    group of two that are asked for where it lets clients ask, and one to ask for the ways to log in. ``expected``: where
-    there should be SSH, so that what does not identify itself was not seen; anywhere else it is absent.
+    To each server up to ten connections are made, one after the other: one for each type of host key, and one for each
+    group of two that are asked for where it lets clients ask; over the first on which keys are agreed on, it is asked
+    for the ways to log in. ``expected``: where there should be SSH, so that what does not identify itself was not seen;
+    anywhere else it is absent.
     """
 
     name = "ssh surface"
@@ -105,6 +111,9 @@ class _Look:
         self._patience = min(settings.patience, settings.deadline / 3)
         self._first_patience = self._patience if is_expected else settings.little_patience
         self._connections_left = MOST_CONNECTIONS
+        self._ways_in: tuple[tuple[str, ...], bool] | Gap = Gap(
+            Reason.NOT_COLLECTED, "no keys could be agreed on with it"
+        )
 
     def facts(self) -> SshFacts | Absent | Gap:
         try:
@@ -119,7 +128,7 @@ class _Look:
             return e.gap
 
     def _first_call(self) -> SshFacts:
-        with self._call("ssh", self._first_patience) as call:
+        with self._connected("ssh", self._first_patience) as call:
             who = call.identification
             facts = SshFacts(protocol=who.protocol, software=who.software, comment=who.comment)
             if who.protocol not in ("2.0", "1.99"):
@@ -131,30 +140,44 @@ class _Look:
                 return _without(facts, Gap(Reason.MALFORMED, str(e)))
             except Ended as e:
                 return _without(facts, e.gap)
-            facts = msgspec.structs.replace(facts, algorithms=algorithms)
             keys, unseen = self._host_keys(algorithms, call, theirs)
-        facts = msgspec.structs.replace(facts, host_keys=keys, unseen_keys=unseen)
-        facts = msgspec.structs.replace(facts, groups=self._groups(algorithms))
-        methods, open_to_all = self._ways_in()
-        return msgspec.structs.replace(facts, methods=methods, open_to_all=open_to_all)
+        ways_in = self._ways_in
+        return msgspec.structs.replace(
+            facts,
+            algorithms=algorithms,
+            host_keys=keys,
+            unseen_keys=unseen,
+            groups=self._groups(algorithms),
+            methods=ways_in if isinstance(ways_in, Gap) else ways_in[0],
+            open_to_all=ways_in if isinstance(ways_in, Gap) else ways_in[1],
+        )
 
     @contextlib.contextmanager
-    def _call(self, what: str, first_patience: float | None = None) -> Iterator[Call]:
-        """A connection on which both sides have said who they are. Raises NoSsh or Ended.
+    def _call(self, what: str) -> Iterator[Call]:
+        """One more connection, on which both sides have said who they are. Raises TurnedAway."""
+        if self._connections_left <= 0:
+            detail = f"{MOST_CONNECTIONS} connections to it had been made, and no more are"
+            raise TurnedAway(Gap(Reason.NOT_COLLECTED, detail))
+        with contextlib.ExitStack() as open_ones:
+            try:
+                call = open_ones.enter_context(self._connected(what, self._patience))
+            except (Ended, NoSsh) as e:
+                # It spoke with us a moment ago.
+                reason = Reason.RATE_LIMITED if e.gap.reason is Reason.REFUSED else e.gap.reason
+                raise TurnedAway(Gap(reason, f"after other connections: {e.gap.detail}")) from e
+            yield call
 
-        ``first_patience``: seconds to wait for the server to do so, where it is not as for all the rest.
-        """
+    @contextlib.contextmanager
+    def _connected(self, what: str, first_patience: float) -> Iterator[Call]:
+        """``first_patience``: seconds for the server to say who it is. Raises NoSsh or Ended."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise Ended(Gap(Reason.TIMED_OUT, "the time for this server was up"))
-        if not self._connections_left:
-            detail = f"{MOST_CONNECTIONS} connections to it had been made, and no more are"
-            raise Ended(Gap(Reason.NOT_COLLECTED, detail))
         self._connections_left -= 1
         service = self._endpoint.service
+        patience = min(self._patience, left)
         try:
             address = canonical_address(self._endpoint.address)
-            patience = min(self._patience, left)
             connection = self._gate.connect(
                 address, service.port, what=what, timeout=patience, name=service.server_name
             )
@@ -169,7 +192,7 @@ class _Look:
         except OSError as e:
             raise Ended(Gap(Reason.UNREACHABLE, f"it can't be reached: {e.strerror or e}")) from e
         with connection:
-            yield Call(connection, patience, min(first_patience or patience, patience))
+            yield Call(connection, patience, min(first_patience, patience))
 
     # --- Host keys ---------------------------------------------------------------------------------------
 
@@ -185,18 +208,46 @@ class _Look:
         for number, algorithm in enumerate(wanted):
             try:
                 if number == 0:
-                    key = _host_key(call, theirs, algorithms, algorithm)
+                    key = self._host_key(call, theirs, algorithm)
                 else:
                     with self._call("ssh host key") as another:
-                        key = _host_key(another, another.hear(KEXINIT), None, algorithm)
-                shown[key.type] = key
-            except (Ended, NoSsh) as e:
+                        key = self._host_key(another, self._kexinit(another), algorithm)
+            except TurnedAway as e:
                 unseen[algorithm] = e.gap
+            except Ended as e:
+                unseen[algorithm] = _said_of(algorithm, e.gap)
             except Malformed as e:
                 unseen[algorithm] = Gap(Reason.MALFORMED, str(e))
+            else:
+                shown.setdefault(key.type, key)
         if not shown:
             return next(iter(unseen.values())), {}
         return tuple(shown[type] for type in sorted(shown)), unseen
+
+    def _kexinit(self, call: Call) -> bytes:
+        """Raises TurnedAway: what a server has said once, it says again, if it still has time for us."""
+        try:
+            return call.hear(KEXINIT)
+        except Ended as e:
+            raise TurnedAway(e.gap) from e
+
+    def _host_key(self, call: Call, theirs: bytes, algorithm: str) -> ShownKey:
+        """One exchange; where it is not known yet, it goes on to the ways in. Raises Ended or Malformed."""
+        algorithms = read_kexinit(theirs)
+        suite = choose_suite(algorithms)
+        key, secrets = exchange_keys(call, theirs, algorithms, algorithm, suite)
+        if isinstance(self._ways_in, Gap) and suite is not None:
+            try:
+                begin_encryption(call)
+                call.encrypt(*seals(suite, secrets))
+                self._ways_in = ask(call)
+            except Ended as e:
+                self._ways_in = e.gap
+            except Malformed as e:
+                self._ways_in = Gap(Reason.MALFORMED, str(e))
+        elif suite is None:
+            self._ways_in = Gap(Reason.NOT_COLLECTED, "secscan has no cipher in common with it")
+        return key
 
     # --- Groups ------------------------------------------------------------------------------------------
 
@@ -212,31 +263,19 @@ class _Look:
     def _given(self, method: str, asked: tuple[int, int, int]) -> Reading[int]:
         try:
             with self._call("ssh group") as call:
-                algorithms = read_kexinit(call.hear(KEXINIT))
-                usable = _algorithms(algorithms.host_key)
-                call.say(kexinit(secrets.token_bytes(16), (method,), usable, algorithms))
-                call.say(_group_request(asked))
+                algorithms = read_kexinit(self._kexinit(call))
+                ours = proposal(algorithms, method, real_names(algorithms.host_key), None)
+                call.say(kexinit(secrets.token_bytes(16), ours))
+                call.say(group_request(asked))
                 try:
                     return read_group(call.hear(GEX_GROUP))[0].bit_length()
                 except Ended as e:
                     # It hung up, and said why or not: it does not give such a group. Silence says nothing.
                     return e.gap if e.gap.reason is Reason.TIMED_OUT else 0
-        except (Ended, NoSsh) as e:
+        except Ended as e:
             return e.gap
         except Malformed as e:
             return Gap(Reason.MALFORMED, str(e))
-
-    # --- Ways in -----------------------------------------------------------------------------------------
-
-    def _ways_in(self) -> tuple[Reading[tuple[str, ...]], Reading[bool]]:
-        from secscan.collection.ssh_surface.ways_in import ask
-
-        try:
-            if self._connections_left <= 0:
-                raise Ended(Gap(Reason.NOT_COLLECTED, "too many connections had been made"))
-            return ask(self._endpoint, self._gate, min(self._patience, self._until - time.monotonic()))
-        except Ended as e:
-            return e.gap, e.gap
 
 
 def _without(facts: SshFacts, gap: Gap) -> SshFacts:
@@ -246,63 +285,18 @@ def _without(facts: SshFacts, gap: Gap) -> SshFacts:
     )
 
 
-def _algorithms(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if name not in _SIGNALS)
+def _said_of(algorithm: str, gap: Gap) -> Gap:
+    if gap.reason is Reason.REFUSED:
+        return Gap(Reason.REFUSED, f"asked for a key of {algorithm}, {gap.detail}"[:200])
+    return gap
 
 
 def _one_of_each_key(names: Sequence[str]) -> list[str]:
     """One algorithm for each key that the server can have: of those that share one, the first in our order."""
     wanted: list[str] = []
-    for name in _algorithms(names):
+    for name in real_names(names):
         same = next((group for group in _SAME_KEY if name in group), (name,))
         best = next(candidate for candidate in same if candidate in names)
         if best not in wanted:
             wanted.append(best)
     return wanted
-
-
-def _group_request(asked: tuple[int, int, int]) -> bytes:
-    return bytes([GEX_REQUEST]) + b"".join(number.to_bytes(4, "big") for number in asked)
-
-
-def _host_key(call: Call, theirs: bytes, algorithms: SshAlgorithms | None, algorithm: str) -> ShownKey:
-    """One exchange, up to the server's reply. Raises Ended or Malformed."""
-    algorithms = algorithms or read_kexinit(theirs)
-    named = _algorithms(algorithms.key_exchange)
-    method = next((name for name in METHODS if name in named), None) or next(
-        (name for name in ASKING if name in named), None
-    )
-    if method is None:
-        detail = f"secscan does none of its ways to exchange keys: {', '.join(named[:4])}"
-        raise Ended(Gap(Reason.NOT_COLLECTED, detail[:200]))
-    ours = kexinit(secrets.token_bytes(16), (method,), (algorithm,), algorithms)
-    call.say(ours)
-    said = Transcript(call.our_line, call.identification.line, ours, theirs)
-    if method in ASKING:
-        secret, before = _agree_on_group(call)
-        hash, reply = ASKING[method], GEX_REPLY
-    else:
-        hash, before, reply = METHODS[method].hash, b"", KEX_REPLY
-        secret = METHODS[method].begin()
-        call.say(METHODS[method].first_message(secret))
-    blob, half, signature = read_reply(call.hear(reply))
-    key = read_host_key(blob)
-    # Over the wire a number and a text look the same: a length, and so many bytes.
-    halves = before + secret.public + len(half).to_bytes(4, "big") + half
-    try:
-        digest = said.digest(hash, blob, halves, secret.shared(half))
-    except ValueError as e:
-        raise Malformed("the server's half of the exchange is none") from e
-    return ShownKey(
-        type=key.type, bits=key.bits, fingerprint=key.fingerprint, proven=key.verifies(signature, digest)
-    )
-
-
-def _agree_on_group(call: Call) -> tuple[Secret, bytes]:
-    """RFC 4419, section 3. What is agreed on is signed as well, before the halves."""
-    asked = ASKED_GROUPS[-1]
-    call.say(_group_request(asked))
-    prime, generator = read_group(call.hear(GEX_GROUP))
-    secret = DiffieHellman(prime, generator)
-    call.say(bytes([GEX_INIT]) + secret.public)
-    return secret, _group_request(asked)[1:] + integer(prime) + integer(generator)

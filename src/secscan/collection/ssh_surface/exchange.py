@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from secscan.collection.ssh_surface.wire import KEX_INIT, Malformed, Reader, integer, string
@@ -59,12 +59,20 @@ class Transcript:
 class _Curve25519:
     def __init__(self) -> None:
         self._key = x25519.X25519PrivateKey.generate()
-        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.public = string(raw)
+        self.public = string(self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     def shared(self, theirs: bytes) -> int:
         # RFC 8731, section 3.1: the bytes are read as a number of the usual order.
         return int.from_bytes(self._key.exchange(x25519.X25519PublicKey.from_public_bytes(theirs)), "big")
+
+
+class _Curve448:
+    def __init__(self) -> None:
+        self._key = x448.X448PrivateKey.generate()
+        self.public = string(self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+    def shared(self, theirs: bytes) -> int:
+        return int.from_bytes(self._key.exchange(x448.X448PublicKey.from_public_bytes(theirs)), "big")
 
 
 class _Ecdh:
@@ -98,9 +106,9 @@ class DiffieHellman:
         return pow(value, self._exponent, self._prime)
 
 
-#: RFC 2409, section 6.2 (group 2, which SSH calls 1), and RFC 3526, sections 3, 5 and 7: the size of a prime -> the number
-#: in its formula.
-_OFFSETS = {1024: 129093, 2048: 124476, 4096: 240904, 8192: 4743158}
+#: RFC 2409, section 6.2 (group 2, which SSH calls 1), and RFC 3526, sections 3 to 7: the size of a prime -> the number in
+#: its formula.
+_OFFSETS = {1024: 129093, 2048: 124476, 3072: 1690314, 4096: 240904, 6144: 929484, 8192: 4743158}
 
 
 @functools.cache
@@ -135,13 +143,16 @@ def _group(bits: int) -> Callable[[], Secret]:
 METHODS: dict[str, Method] = {
     "curve25519-sha256": Method("sha256", _Curve25519),
     "curve25519-sha256@libssh.org": Method("sha256", _Curve25519),
+    "curve448-sha512": Method("sha512", _Curve448),
     "ecdh-sha2-nistp256": Method("sha256", lambda: _Ecdh(ec.SECP256R1())),
     "ecdh-sha2-nistp384": Method("sha384", lambda: _Ecdh(ec.SECP384R1())),
     "ecdh-sha2-nistp521": Method("sha512", lambda: _Ecdh(ec.SECP521R1())),
     "diffie-hellman-group14-sha256": Method("sha256", _group(2048)),
     "diffie-hellman-group14-sha1": Method("sha1", _group(2048)),
     "diffie-hellman-group1-sha1": Method("sha1", _group(1024)),
+    "diffie-hellman-group15-sha512": Method("sha512", _group(3072)),
     "diffie-hellman-group16-sha512": Method("sha512", _group(4096)),
+    "diffie-hellman-group17-sha512": Method("sha512", _group(6144)),
     "diffie-hellman-group18-sha512": Method("sha512", _group(8192)),
 }
 

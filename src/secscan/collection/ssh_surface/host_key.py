@@ -26,6 +26,10 @@ _RSA_HASHES: dict[str, hashes.HashAlgorithm] = {
     "ssh-rsa": hashes.SHA1(),  # noqa: S303 - what an old server signs with has to be checked to tell whose key it is
     "rsa-sha2-256": hashes.SHA256(),
     "rsa-sha2-512": hashes.SHA512(),
+    "ssh-rsa-sha224@ssh.com": hashes.SHA224(),
+    "ssh-rsa-sha256@ssh.com": hashes.SHA256(),
+    "ssh-rsa-sha384@ssh.com": hashes.SHA384(),
+    "ssh-rsa-sha512@ssh.com": hashes.SHA512(),
 }
 
 #: Numbers longer than these are not calculated with: a host may send what takes minutes.

@@ -1,62 +1,41 @@
-"""The one request that a stranger may make of an SSH server: to be let in without a check, and so to hear what it checks.
+"""The one request that a stranger may make of an SSH server: to be let in without a check, and so to hear what it checks."""
 
-It goes over an encrypted connection, which paramiko makes; what the server sends is bounded as in ``ssh.connection``.
-"""
-
-import time
-
-import paramiko
-
-from secscan.collection.ssh.connection import Connection, Failed, Place
-from secscan.collection.ssh_surface.call import Ended
-from secscan.facts import Gap, Reading
-from secscan.model import Endpoint, Reason
-from secscan.scope import Gate, Refused, canonical_address
+from secscan.collection.ssh_surface.call import Call
+from secscan.collection.ssh_surface.wire import (
+    EXT_INFO,
+    NEWKEYS,
+    SERVICE_ACCEPT,
+    SERVICE_REQUEST,
+    USERAUTH_BANNER,
+    USERAUTH_FAILURE,
+    USERAUTH_REQUEST,
+    USERAUTH_SUCCESS,
+    Reader,
+    string,
+)
 
 #: An account that nobody has: what is offered to it is what is offered to strangers.
-NOBODY = "secscan"
+NOBODY = b"secscan"
 
-#: Methods and characters of one that are believed to be meant.
-_MOST_METHODS, _LONGEST = 32, 64
+#: Methods that are believed to be meant.
+_MOST_METHODS = 32
 
 
-def ask(endpoint: Endpoint, gate: Gate, patience: float) -> tuple[Reading[tuple[str, ...]], Reading[bool]]:
-    """The methods that can continue, and whether it let us in without any (RFC 4252, 5.2). Raises Ended.
+def ask(call: Call) -> tuple[tuple[str, ...], bool]:
+    """The methods that can continue, and whether it let us in without any (RFC 4252, sections 5.1 and 5.2).
 
-    ``patience``: seconds for all of it.
+    Raises Ended or Malformed.
     """
-    service = endpoint.service
-    deadline = time.monotonic() + patience
-    place = Place(canonical_address(endpoint.address), service.port)
-    try:
-        sock = gate.connect(
-            place.address, place.port, what="ssh login none", timeout=patience, name=service.server_name
-        )
-    except Refused as e:
-        raise Ended(Gap(e.refusal.reason, e.refusal.detail)) from e
-    except OSError as e:
-        raise Ended(Gap(Reason.UNREACHABLE, f"it can't be reached: {e.strerror or e}")) from e
-    try:
-        connection = Connection(sock, place, deadline)
-    except Failed as e:
-        sock.close()
-        raise Ended(e.gap) from e
-    offered: list[str] = []
+    call.say(bytes([SERVICE_REQUEST]) + string(b"ssh-userauth"))
+    call.hear(SERVICE_ACCEPT, besides=(EXT_INFO,))
+    call.say(bytes([USERAUTH_REQUEST]) + string(NOBODY) + string(b"ssh-connection") + string(b"none"))
+    answer = call.hear(USERAUTH_FAILURE, USERAUTH_SUCCESS, besides=(EXT_INFO, USERAUTH_BANNER))
+    if answer[0] == USERAUTH_SUCCESS:
+        return (), True
+    return Reader(answer[1:]).names()[:_MOST_METHODS], False
 
-    def none(transport: paramiko.Transport) -> list[str]:
-        try:
-            transport.auth_none(NOBODY)
-        except paramiko.BadAuthenticationType as e:
-            offered.extend(str(name)[:_LONGEST] for name in e.allowed_types[:_MOST_METHODS])
-            raise
-        return []
 
-    try:
-        connection.agree()
-        if connection.try_login(none):
-            return (), True
-    except Failed as e:
-        raise Ended(e.gap) from e
-    finally:
-        connection.close()
-    return tuple(offered), False
+def begin_encryption(call: Call) -> None:
+    """Both say that they have the keys (RFC 4253, section 7.3). Raises Ended or Malformed."""
+    call.say(bytes([NEWKEYS]))
+    call.hear(NEWKEYS, besides=(EXT_INFO,))

@@ -16,8 +16,10 @@ MOST_LINE = 1024
 MOST_NAMES = 256
 LONGEST_NAME = 256
 
-# RFC 4253, section 12; RFC 8308, section 2.3; RFC 4419, section 5.
-DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO, KEXINIT, NEWKEYS = 1, 2, 3, 4, 7, 20, 21
+# RFC 4253, section 12; RFC 4252, section 6; RFC 8308, section 2.3; RFC 4419, section 5.
+DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG, KEXINIT, NEWKEYS = 1, 2, 3, 4, 20, 21
+SERVICE_REQUEST, SERVICE_ACCEPT, EXT_INFO = 5, 6, 7
+USERAUTH_REQUEST, USERAUTH_FAILURE, USERAUTH_SUCCESS, USERAUTH_BANNER = 50, 51, 52, 53
 KEX_INIT, KEX_REPLY, GEX_GROUP, GEX_INIT, GEX_REPLY, GEX_REQUEST = 30, 31, 31, 32, 33, 34
 
 
@@ -79,7 +81,8 @@ def integer(value: int) -> bytes:
 
 
 def names(values: Sequence[str]) -> bytes:
-    return string(",".join(values).encode("ascii"))
+    # What a server names may be none of ASCII, and is sent back to it: as it was shown.
+    return string(",".join(values).encode("ascii", "replace"))
 
 
 # --- Identification (RFC 4253, section 4.2) -----------------------------------------------------------------
@@ -173,19 +176,17 @@ def read_kexinit(payload: bytes) -> SshAlgorithms:
     )
 
 
-def kexinit(
-    cookie: bytes, key_exchange: Sequence[str], host_key: Sequence[str], rest: SshAlgorithms
-) -> bytes:
-    """Ours: these two lists, and of all else whatever the server itself has: nothing is ever encrypted by it."""
+def kexinit(cookie: bytes, ours: SshAlgorithms) -> bytes:
+    """Our own SSH_MSG_KEXINIT, without languages and without a guess."""
     lists = (
-        key_exchange,
-        host_key,
-        rest.ciphers_to_server,
-        rest.ciphers_to_client,
-        rest.macs_to_server,
-        rest.macs_to_client,
-        rest.compression_to_server,
-        rest.compression_to_client,
+        ours.key_exchange,
+        ours.host_key,
+        ours.ciphers_to_server,
+        ours.ciphers_to_client,
+        ours.macs_to_server,
+        ours.macs_to_client,
+        ours.compression_to_server,
+        ours.compression_to_client,
         (),
         (),
     )
