@@ -55,7 +55,7 @@ class UnexpectedLimits(SurveyLimits):
     )
     usual_udp: frozenset[Port] = Field(
         default=frozenset(),
-        description="UDP ports expected, whatever the host declares. What it declares over TCP is expected over UDP, too.",
+        description="UDP ports expected, whatever the host declares.",
     )
 
 
@@ -254,9 +254,7 @@ def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Hos
     facts = seen.facts
     declared = declared_places(host)
     expected = declared or {("tcp", port) for port in limits.usual}
-    # DNS, Kerberos, SIP and HTTP are spoken over both, on the same number.
-    expected |= {("udp", port) for transport, port in declared if transport == "tcp"}
-    expected |= {("udp", port) for port in limits.usual_udp}
+    expected = expected | {("udp", port) for port in limits.usual_udp}
     surplus = [p for p in facts.ports if (p.transport, p.port) not in expected]
     gaps = [
         *tarpit_verdicts(facts, limits),

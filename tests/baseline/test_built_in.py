@@ -47,7 +47,7 @@ SMALLER = {
     "patch.last-change.days",
 }
 #: What a role is there for: more or less is neither stricter nor milder.
-EXPECTED = {"usual", "allowed"}
+EXPECTED = {"usual", "usual_udp", "allowed", "expected", "recursion"}
 
 
 @pytest.fixture(scope="module")

@@ -293,9 +293,15 @@ def test_a_udp_port_that_counts_by_its_number_is_named_for_its_service() -> None
     assert str(evidence) == "udp/161 is open, the usual port of SNMP; what answers there was not identified."
 
 
-def test_a_udp_server_is_recognised_wherever_udp_was_asked() -> None:
+@pytest.mark.parametrize(
+    ("udp_ports", "expected"), [(frozenset(), PASS), (frozenset({161}), failing("udp/161"))]
+)
+def test_a_udp_server_counts_where_the_baseline_lists_its_port(
+    udp_ports: frozenset[int], expected: list[tuple[Outcome, str, Reason | None]]
+) -> None:
     seen = address(at(161, probed("snmp"), transport="udp"), udp="161")
-    assert said(judge(port.management, seen)) == failing("udp/161")
+    limits = port.ManagementLimits(udp_ports=udp_ports)
+    assert said(judge(port.management, seen, limits=limits)) == expected
 
 
 @pytest.mark.parametrize(
