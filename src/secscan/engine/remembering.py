@@ -230,7 +230,7 @@ class _Noting(Observation[Any]):
 
 def _as_findings(told: Mapping[str, Told]) -> list[Finding]:
     """What a score is made of, and nothing else."""
-    nowhere, nothing = Subject.of_host(""), Text("")
+    nowhere, nothing = Subject.of_host(""), Text(template="")
     return [
         Finding(nowhere, check, "", outcome, severity, nothing)
         for check, said in told.items()
