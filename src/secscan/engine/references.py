@@ -75,18 +75,19 @@ class Known:
 def what_is_known(
     store: Store,
     inventory: Inventory,
-    baseline: Baseline,
+    baselines: Iterable[Baseline],
     at: datetime,
     *,
     anchors: Authorities,
     feeds: Path | None,
     known: datetime,
 ) -> Known:
-    """What the rules of a baseline ask for, to judge what was seen by ``at``.
+    """What the rules of these baselines ask for, to judge what was seen by ``at``.
 
     That is what the world said as it was ``known`` then, and what is gathered from the whole fleet.
     """
-    asked = {kind for rule in baseline.rules_of_any_host() for kind in rule.check.asks.values()}
+    rules = (rule for baseline in baselines for rule in baseline.rules_of_any_host())
+    asked = {kind for rule in rules for kind in rule.check.asks.values()}
     imports = bool(asked & _IMPORTED)
     gatherers = [*gatherers_of(asked), *([_Releases] if imports else ())]
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})

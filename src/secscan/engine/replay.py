@@ -1,6 +1,6 @@
 """Judging what is stored again: without a packet, and without a trace in the store."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -37,11 +37,17 @@ class Sources:
     feeds: Path | None = None
 
     def of(
-        self, store: Store, inventory: Inventory, baseline: Baseline, at: datetime, known: datetime
+        self,
+        store: Store,
+        inventory: Inventory,
+        at: datetime,
+        known: datetime,
+        *,
+        baselines: Iterable[Baseline],
     ) -> Known:
-        """To judge what was seen by ``at``, as it was ``known`` then."""
+        """To judge what was seen by ``at``, as it was ``known`` then, by any of the baselines."""
         return what_is_known(
-            store, inventory, baseline, at, anchors=self.anchors, feeds=self.feeds, known=known
+            store, inventory, baselines, at, anchors=self.anchors, feeds=self.feeds, known=known
         )
 
 
@@ -64,7 +70,7 @@ def replay(
     run = _run_at(store, at)
     inventory = inventory_from_documents(store.inventory_of(run.id))
     known = utc_now() if known_now else at
-    references = sources.of(store, inventory, baseline, at, known).references()
+    references = sources.of(store, inventory, at, known, baselines=[baseline]).references()
     docket = Docket(inventory, baseline, references, at)
     scores: dict[str, HostScore] = {}
     findings: dict[str, tuple[Finding, ...]] = {}
@@ -109,7 +115,7 @@ def replay_history(
                 inventory = inventory_from_documents(store.inventory_of(run.id))
                 said = run.inventory_hash
             known = now if known_now else at
-            asked = sources.of(store, inventory, baseline, at, known)
+            asked = sources.of(store, inventory, at, known, baselines=[baseline])
             crew.tell(_Turn(at, asked, inventory if is_another else None))
             scores: dict[str, HostScore] = {}
             hosts = sorted(owners(inventory, at.date()))
@@ -276,7 +282,8 @@ def _rejudged(store: Store, before: _Side, after: _Side, sources: Sources) -> Re
 
     def known(by: _Side) -> Mapping[type, Any]:
         """What was seen by the earlier instant, and what the world said by that of ``by``."""
-        return sources.of(store, before.inventory, by.baseline, before.stamp.at, by.stamp.at).references()
+        at, baselines = before.stamp.at, [before.baseline, after.baseline]
+        return sources.of(store, before.inventory, at, by.stamp.at, baselines=baselines).references()
 
     def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
         # The earlier declarations: what the inventory says of a host now is part of what it is now.
