@@ -607,6 +607,9 @@ class Evidence:
     newest: Mapping[tuple[Target, str], Record]
     seen: Mapping[tuple[Target, str], Observation[Any]] = field(default_factory=dict)
     earlier: Mapping[tuple[Target, str], tuple[Look[Any], ...]] = field(default_factory=dict)
+    #: Names all of it, but for instants and volatile readings: evidence of one store with the same print is the
+    #: same. Empty where nobody made one.
+    print: bytes = field(default=b"", compare=False)
 
     def last_seen(self, target: Target, kind: str) -> Observation[Any] | None:
         """The newest Observation, however many attempts have failed since."""

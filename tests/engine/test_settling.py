@@ -79,7 +79,7 @@ def a_settling(store: Store, checks: dict[str, Check], baseline: Baseline) -> Se
         location=store.location,
         inventory=inventory,
         baseline=baseline,
-        known=what_is_known(store, inventory, baseline, AT, anchors=(), feeds=None, known=AT),
+        known=what_is_known(store, inventory, [baseline], AT, anchors=(), feeds=None, known=AT),
         at=AT,
         standing=frozenset(checks),
         waivers=(a_waiver(check="port.remote-login"),),
@@ -104,7 +104,7 @@ def test_batches_come_to_what_one_look_at_all_comes_to(
     run = look(store, 0, h1=(23, 443), h2=(22,), h4=())
     inventory = an_inventory(*HOSTS)
     judged = judge(run, inventory, means(store, checks, baseline), at=AT)
-    known = what_is_known(store, inventory, baseline, AT, anchors=(), feeds=None, known=AT)
+    known = what_is_known(store, inventory, [baseline], AT, anchors=(), feeds=None, known=AT)
     whole = judge_fleet(
         inventory,
         store.evidence(AT, HOSTS),

@@ -54,7 +54,7 @@ def test_the_migrations_make_the_tables_of_a_new_database(tmp_path: Path, migrat
 
 def test_alembic_sees_nothing_left_to_migrate(migrated: Database) -> None:
     with migrated.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.Stored.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
 
 
 def test_the_known_revisions_are_those_of_the_scripts() -> None:
@@ -189,7 +189,7 @@ def test_an_upgraded_database_tells_how_lives_stood_before(tmp_path: Path) -> No
     assert [life.state for life in now.lives.values()] == [State.RESOLVED]
 
 
-@pytest.mark.parametrize("table", tables.Stored.metadata.sorted_tables, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", tables.METADATA.sorted_tables, ids=lambda table: table.name)
 def test_a_table_is_plain_sql_for_postgresql(table: tables.Table) -> None:
     dialect = postgresql.dialect()
     statements = [str(CreateTable(table).compile(dialect=dialect))]

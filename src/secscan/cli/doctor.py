@@ -26,7 +26,7 @@ LIBRARIES = {
     "sslyze": "TLS audit",
     "cryptography": "certificates",
     "python-nmap": "starts nmap",
-    "sqlmodel": "the store",
+    "sqlalchemy": "the store",
     "jinja2": "scorecards",
     "paramiko": "looking from the inside (SSH)",
 }

@@ -1,5 +1,7 @@
 """secscan score: judge what is stored again."""
 
+import contextlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -40,8 +42,8 @@ def command(
     """
     from secscan.baseline import load_baseline
     from secscan.cli import assessment
-    from secscan.cli.parts import clock, find_all_checks, open_store, open_workspace
-    from secscan.engine.replay import Sources, replay
+    from secscan.cli.parts import clock, find_all_checks, open_store, open_workspace, workers_by_default
+    from secscan.engine.replay import Sources, replay, replay_history
     from secscan.inventory import inventory_from_documents
     from secscan.scope import utc_now
 
@@ -63,14 +65,26 @@ def command(
                     _("{runs}: what they rested on was pruned (secscan db prune).").format(runs=left_out),
                     err=True,
                 )
-            rows = [
-                (str(run), replay(store, at, baseline=baseline, sources=sources, known_now=known_now))
-                for at, run in judged
-            ]
+            replayed = replay_history(
+                store,
+                [at for at, _run in judged],
+                baseline=baseline,
+                sources=sources,
+                known_now=known_now,
+                processes=workers_by_default(),
+            )
+            with contextlib.closing(replayed):
+                # What hosts scored is not shown, and would be most of what is held in memory.
+                rows = [
+                    (str(run), replace(judgement, hosts={}))
+                    for (_at, run), judgement in zip(judged, replayed, strict=True)
+                ]
             _print_history(rows, clock(place), form)
             return
         at = utc_now() if as_of in (None, "now") else _instant(as_of or "", place.time_zone())
-        judgement = replay(store, at, baseline=baseline, sources=sources, known_now=known_now)
+        judgement = replay(
+            store, at, baseline=baseline, sources=sources, known_now=known_now, whole=form == "json"
+        )
         inventory = inventory_from_documents(store.inventory_of(judgement.stamp.run or 0))
     shown = assessment.Shown(judgement, inventory, baseline, checks)
     if form == "json":

@@ -19,8 +19,10 @@ class Gatherer(Protocol):
 
     It is made anew for every judgement, sees each host at most once, in any order, and is then asked for the
     reference once. The reference must not depend on the order, must be pickled without loss (hosts are judged in
-    several processes), and must hold little: a fleet has tens of thousands of hosts, and their evidence is
-    forgotten as soon as ``see`` returns, so keep digests and counts, never observations.
+    several processes), must be compared by value, as a frozen dataclass is (a replay of a history judges again by
+    one that is another), and must hold little: a fleet has tens of thousands of hosts, and their evidence is
+    forgotten as soon as ``see`` returns, so keep digests and counts, never observations. It is gathered where some
+    rule asks for it.
 
     Another agency's hosts are not named to this one: mark or count them (``inventory`` and ``day`` say who owns what).
     """

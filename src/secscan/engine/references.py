@@ -14,6 +14,7 @@ from secscan.check import TrustAnchors
 from secscan.engine.gathering import gather, gatherers_of, kinds_of
 from secscan.facts import Release, SystemFacts
 from secscan.feeds.references import load_references
+from secscan.feeds.storage import FeedState, open_store
 from secscan.feeds.support import built_in
 from secscan.model import Evidence, Host, HostTarget, Inventory
 from secscan.reference import Advisories, EndOfLife, ExploitPrediction, KnownExploited
@@ -53,6 +54,13 @@ class Known:
     at: datetime
     gathered: Mapping[type, Any]
 
+    def imports(self) -> Sequence[FeedState]:
+        """Which imports count: where these are the same, so is everything that was imported. Raises FeedError."""
+        if self.feeds is None or not self.feeds.exists():
+            return ()
+        with open_store(self.feeds) as feeds:
+            return tuple(feeds.states(self.at))
+
     def references(self) -> Mapping[type, Any]:
         """Raises FeedError."""
         imported = references(self.anchors, feeds=self.feeds, releases=self.releases, at=self.at)
@@ -62,18 +70,19 @@ class Known:
 def what_is_known(
     store: Store,
     inventory: Inventory,
-    baseline: Baseline,
+    baselines: Iterable[Baseline],
     at: datetime,
     *,
     anchors: Sequence[bytes],
     feeds: Path | None,
     known: datetime,
 ) -> Known:
-    """What the rules of a baseline ask for, to judge what was seen by ``at``.
+    """What the rules of these baselines ask for, to judge what was seen by ``at``.
 
     That is what the world said as it was ``known`` then, and what is gathered from the whole fleet.
     """
-    asked = {kind for rule in baseline.rules_of_any_host() for kind in rule.check.asks.values()}
+    rules = (rule for baseline in baselines for rule in baseline.rules_of_any_host())
+    asked = {kind for rule in rules for kind in rule.check.asks.values()}
     imports = bool(asked & _IMPORTED)
     gatherers = [*gatherers_of(asked), *([_Releases] if imports else ())]
     owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})

@@ -1,23 +1,27 @@
 """Judging what is stored again: without a packet, and without a trace in the store."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from secscan.baseline import Baseline
-from secscan.engine.judging import judge_fleet
+from secscan.engine.crew import Crew
+from secscan.engine.judging import Docket, judgement_of, owners
 from secscan.engine.references import Known, what_is_known
+from secscan.engine.remembering import RememberingDocket
+from secscan.engine.settling import READERS_CACHE, batches, crew_size
 from secscan.engine.stamping import stamp
 from secscan.evaluation import judge_host
+from secscan.facts import Facts
 from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
 from secscan.inventory import inventory_from_documents
 from secscan.language import _
-from secscan.model import Finding, GroupScore, Inventory, Judgement, Stamp
+from secscan.model import Finding, GroupScore, HostScore, Inventory, Judgement, Outcome, Stamp
 from secscan.scope import utc_now
-from secscan.store import Scores, Store
+from secscan.store import RunInfo, Scores, Store
 
 
 class ReplayError(ValueError):
@@ -32,34 +36,164 @@ class Sources:
     feeds: Path | None = None
 
     def of(
-        self, store: Store, inventory: Inventory, baseline: Baseline, at: datetime, known: datetime
+        self,
+        store: Store,
+        inventory: Inventory,
+        at: datetime,
+        known: datetime,
+        *,
+        baselines: Iterable[Baseline],
     ) -> Known:
-        """To judge what was seen by ``at``, as it was ``known`` then."""
+        """To judge what was seen by ``at``, as it was ``known`` then, by any of the baselines."""
         return what_is_known(
-            store, inventory, baseline, at, anchors=self.anchors, feeds=self.feeds, known=known
+            store, inventory, baselines, at, anchors=self.anchors, feeds=self.feeds, known=known
         )
 
 
 def replay(
-    store: Store, at: datetime, *, baseline: Baseline, sources: Sources, known_now: bool = False
+    store: Store,
+    at: datetime,
+    *,
+    baseline: Baseline,
+    sources: Sources,
+    known_now: bool = False,
+    whole: bool = True,
 ) -> Judgement:
     """The whole inventory of that time judged by the evidence of that time, under any baseline.
 
     Advisories and the like are as they were known then, or with ``known_now`` as they are now. Nothing is stored.
-    Raises ReplayError where no run had begun by then.
+    Unless it is to be ``whole``, of the findings the failures alone are kept: all of a large fleet's take a GB.
+    Raises ReplayError where no run had begun by then, or what was seen before it was pruned.
     """
     _refuse_pruned(store, at)
     run = _run_at(store, at)
-    inventory = inventory_from_documents(store.inventory_of(run))
-    owned = sorted({m.host for m in inventory.memberships if m.covers(at.date())})
+    inventory = inventory_from_documents(store.inventory_of(run.id))
     known = utc_now() if known_now else at
-    return judge_fleet(
-        inventory,
-        store.evidence(at, owned),
-        baseline=baseline,
-        references=sources.of(store, inventory, baseline, at, known).references(),
-        stamp=stamp(run=run, at=at, baseline=baseline, inventory=inventory, feeds=sources.feeds, known=known),
+    references = sources.of(store, inventory, at, known, baselines=[baseline]).references()
+    docket = Docket(inventory, baseline, references, at)
+    scores: dict[str, HostScore] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
+    for host, evidence in store.evidence(at, sorted(docket.owner)):
+        said = docket.findings(host, evidence)
+        scores[host] = docket.score(host, said)
+        findings[host] = said if whole else tuple(f for f in said if f.outcome is Outcome.FAIL)
+    stamped = stamp(
+        run=run.id, at=at, baseline=baseline, inventory=inventory, feeds=sources.feeds, known=known
     )
+    return judgement_of(inventory, baseline, stamped, scores, findings=findings)
+
+
+def replay_history(
+    store: Store,
+    instants: Sequence[datetime],
+    *,
+    baseline: Baseline,
+    sources: Sources,
+    known_now: bool = False,
+    processes: int = 1,
+) -> Generator[Judgement, None, None]:
+    """As ``replay``, for many instants, in the order they are given in, and without findings: the scores alone.
+
+    Rules that rest on facts which did not change since the instant before are not judged again, so the order of
+    time is the quickest. ``processes`` is the most there may be; closing the generator ends them.
+    Raises ReplayError where no run had begun by one of the instants, or what was seen before it was pruned.
+    """
+    now = utc_now()
+    if instants:
+        _refuse_pruned(store, min(instants))
+    runs = [_run_at(store, at) for at in instants]
+    work = _Replaying(location=store.location, kinds=store.kinds, baseline=baseline)
+    inventory = Inventory({}, {}, ())
+    said: str | None = None
+    with Crew[_Turn | tuple[str, ...], dict[str, HostScore]](
+        work, crew_size(len(store.judged_hosts()), processes)
+    ) as crew:
+        for run, at in zip(runs, instants, strict=True):
+            is_another = run.inventory_hash != said
+            if is_another:
+                inventory = inventory_from_documents(store.inventory_of(run.id))
+                said = run.inventory_hash
+            known = now if known_now else at
+            asked = sources.of(store, inventory, at, known, baselines=[baseline])
+            crew.tell(_Turn(at, asked, inventory if is_another else None))
+            scores: dict[str, HostScore] = {}
+            hosts = sorted(owners(inventory, at.date()))
+            for of_batch in crew.do([tuple(some) for some in batches(hosts)]):
+                scores |= of_batch
+            yield judgement_of(
+                inventory,
+                baseline,
+                stamp(
+                    run=run.id,
+                    at=at,
+                    baseline=baseline,
+                    inventory=inventory,
+                    feeds=sources.feeds,
+                    known=known,
+                ),
+                scores,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The instant that is judged next. ``inventory``: None where it is the one before."""
+
+    at: datetime
+    known: Known
+    inventory: Inventory | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replaying:
+    """What a member of the crew needs to judge hosts of a store at one instant after another."""
+
+    location: str | Path
+    kinds: Mapping[str, type[Facts]]
+    baseline: Baseline
+
+    def begin(self) -> "_Replayer":
+        return _Replayer(
+            Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE), RememberingDocket(self.baseline)
+        )
+
+
+class _Replayer:
+    """Judges, in whatever process, and reads what it takes by a connection of its own."""
+
+    def __init__(self, store: Store, docket: RememberingDocket) -> None:
+        self._store = store
+        self._docket = docket
+        self._at: datetime | None = None
+        self._loaded: tuple[Known, object, Mapping[type, Any]] | None = None
+
+    def do(self, task: "_Turn | tuple[str, ...]") -> dict[str, HostScore]:
+        if isinstance(task, _Turn):
+            self._at = task.at
+            self._docket.turn_to(task.at, self._references(task.known), task.inventory)
+            return {}
+        if self._at is None:
+            raise ValueError("hosts can't be judged before it is said as of when")
+        return {host: self._docket.score(host, seen) for host, seen in self._store.evidence(self._at, task)}
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _references(self, known: Known) -> Mapping[type, Any]:
+        """What was imported is read again only where there was an import in between."""
+        imports = known.imports()
+        if self._loaded is not None:
+            before, imports_before, imported = self._loaded
+            same = (before.anchors, before.feeds, before.releases) == (
+                known.anchors,
+                known.feeds,
+                known.releases,
+            )
+            if same and imports == imports_before:
+                return {**imported, **known.gathered}
+        references = replace(known, gathered={}).references()
+        self._loaded = (known, imports, references)
+        return {**references, **known.gathered}
 
 
 def _refuse_pruned(store: Store, at: datetime) -> None:
@@ -73,12 +207,12 @@ def _refuse_pruned(store: Store, at: datetime) -> None:
         )
 
 
-def _run_at(store: Store, at: datetime) -> int:
+def _run_at(store: Store, at: datetime) -> RunInfo:
     """The newest run that had begun by then: its inventory is the one of that time."""
     runs = store.runs()
     for run in runs:
         if run.started_at <= at:
-            return run.id
+            return run
     if not runs:
         raise ReplayError("nothing was scanned yet: there is nothing to judge; begin with: secscan scan")
     raise ReplayError(
@@ -147,7 +281,8 @@ def _rejudged(store: Store, before: _Side, after: _Side, sources: Sources) -> Re
 
     def known(by: _Side) -> Mapping[type, Any]:
         """What was seen by the earlier instant, and what the world said by that of ``by``."""
-        return sources.of(store, before.inventory, by.baseline, before.stamp.at, by.stamp.at).references()
+        at, baselines = before.stamp.at, [before.baseline, after.baseline]
+        return sources.of(store, before.inventory, at, by.stamp.at, baselines=baselines).references()
 
     def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
         # The earlier declarations: what the inventory says of a host now is part of what it is now.

@@ -177,7 +177,7 @@ def judge(
         inventory=inventory,
         baseline=means.baseline,
         known=what_is_known(
-            means.store, inventory, means.baseline, at, anchors=means.anchors, feeds=means.feeds, known=at
+            means.store, inventory, [means.baseline], at, anchors=means.anchors, feeds=means.feeds, known=at
         ),
         at=at,
         standing=frozenset(means.standing or means.checks),

@@ -1,7 +1,6 @@
 """A judgement of the stored fleet: batches of hosts are judged, scored, weighed against waivers and settled with what
 was there before, in several processes; one writer stores what changed, and what every host scored is left."""
 
-import os
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -19,7 +18,10 @@ from secscan.model import Finding, HostScore, Inventory, Outcome, Waiver
 from secscan.store import FindingChanges, Store
 
 #: Hosts that are judged in one go; as many are read from the store at once.
-BATCH = 250
+BATCH = 125
+
+#: Pages of the database, in KiB, that a process keeps which reads each host once.
+READERS_CACHE = 8 * 1024
 
 #: Fewer hosts are judged before another process is ready to.
 HOSTS_A_PROCESS = 1_000
@@ -43,7 +45,7 @@ class Settling:
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
 
     def begin(self) -> "_Court":
-        return _Court(self, Store.open(self.location, kinds=self.kinds))
+        return _Court(self, Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def settled(settling: Settling, *, processes: int) -> Generator[Settled, None, N
     """
     hosts = sorted(owners(settling.inventory, settling.at.date()))
     with Crew[Sequence[str], Settled](settling, crew_size(len(hosts), processes)) as crew:
-        yield from crew.do([hosts[n : n + BATCH] for n in range(0, len(hosts), BATCH)])
+        yield from crew.do(batches(hosts))
 
 
 def lives_elsewhere(
@@ -75,19 +77,18 @@ def lives_elsewhere(
     """The lives that change because their host was not judged any more: it is gone."""
     lives = _Lives(settling, store.accepted())
     gone = [host for host in store.judged_hosts() if host not in judged]
-    for n in range(0, len(gone), BATCH):
-        yield lives.after(store.lifecycles(gone[n : n + BATCH]), (), lives.weigh(()))
+    for some in batches(gone):
+        yield lives.after(store.lifecycles(some), (), lives.weigh(()))
+
+
+def batches(hosts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (hosts[n : n + BATCH] for n in range(0, len(hosts), BATCH))
 
 
 def crew_size(hosts: int, processes: int) -> int:
     """How many processes are worth their start beside this one; 0: none."""
     size = min(processes, hosts // HOSTS_A_PROCESS)
     return size if size > 1 else 0
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def places(inventory: Inventory, at: datetime) -> Callable[[Finding], Place]:

@@ -31,12 +31,18 @@ class Database:
     """
 
     def __init__(
-        self, path_or_url: str | Path, *, patience: float = PATIENCE, is_migrating: bool = False
+        self,
+        path_or_url: str | Path,
+        *,
+        patience: float = PATIENCE,
+        cache: int = CACHE_KIB,
+        is_migrating: bool = False,
     ) -> None:
         self.url, self.path = _locate(path_or_url)
         self.name = str(self.path) if self.path else self.url.render_as_string(hide_password=True)
         self._lock = WriteLock(self.path) if self.path else None
         self.patience = patience
+        self._cache = cache
         self._is_migrating = is_migrating
         self._engine: Engine | None = None
 
@@ -83,7 +89,7 @@ class Database:
 
     def _connect(self) -> Connection:
         if self._engine is None:
-            self._engine = _engine(self.url, self.patience, self._is_migrating)
+            self._engine = _engine(self.url, self.patience, self._cache, self._is_migrating)
         return self._engine.connect()
 
     @contextlib.contextmanager
@@ -115,7 +121,7 @@ def _locate(path_or_url: str | Path) -> tuple[URL, Path | None]:
     return URL.create("sqlite", database=str(path)), path
 
 
-def _engine(url: URL, patience: float, is_migrating: bool) -> Engine:
+def _engine(url: URL, patience: float, cache: int, is_migrating: bool) -> Engine:
     try:
         engine = create_engine(url)
     except (NoSuchModuleError, ModuleNotFoundError) as e:
@@ -125,7 +131,7 @@ def _engine(url: URL, patience: float, is_migrating: bool) -> Engine:
             )
         ) from e
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", partial(_prepare_sqlite, patience, is_migrating))
+        event.listen(engine, "connect", partial(_prepare_sqlite, patience, cache, is_migrating))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -133,7 +139,9 @@ def _engine(url: URL, patience: float, is_migrating: bool) -> Engine:
 # --- What only SQLite needs --------------------------------------------------------------------------------
 
 
-def _prepare_sqlite(patience: float, is_migrating: bool, connection: Any, _record: object) -> None:
+def _prepare_sqlite(
+    patience: float, cache: int, is_migrating: bool, connection: Any, _record: object
+) -> None:
     # The driver opens transactions late and not before DDL; we begin them ourselves.
     connection.isolation_level = None
     for pragma in (
@@ -142,7 +150,7 @@ def _prepare_sqlite(patience: float, is_migrating: bool, connection: Any, _recor
         # A committed batch survives a power cut too; with batches, that is one fsync for hundreds of records.
         "synchronous = FULL",
         f"foreign_keys = {'OFF' if is_migrating else 'ON'}",
-        f"cache_size = -{CACHE_KIB}",
+        f"cache_size = -{cache}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -1,5 +1,6 @@
 """Rows into evidence: the newest record about every target of a host as of an instant."""
 
+import hashlib
 import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from secscan.model import (
     parse_target,
 )
 from secscan.store import tables
-from secscan.store.earlier import MOST_CONTENTS, read_contents
+from secscan.store.earlier import MOST_CONTENTS, Content, read_contents
 from secscan.store.numbering import chunks, target_key, unpack
 from secscan.store.recording import NO_ATTEMPT
 from secscan.store.runs import quarantined
@@ -34,6 +35,9 @@ KEPT_FACTS = 16 * 1024 * 1024
 
 #: What decoding a damaged or foreign blob may raise, in a kind's own upgrades too.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)
+
+#: The print of a host that was never looked at.
+NOTHING = b"nothing"
 
 Place: TypeAlias = tuple[int, int]
 
@@ -113,24 +117,36 @@ def read_evidence(
     newest_by_host: dict[str, dict[tuple[Target, str], Record]] = {}
     seen_by_host: dict[str, dict[tuple[Target, str], Observation[Any]]] = {}
     abouts: dict[Place, tuple[Target, str]] = {}
+    unreadable: set[str] = set()
     for place, row in newest.items():
         record = _record(row, decoded)
         abouts[place] = about = (record.target, record.kind)
         newest_by_host.setdefault(row.host, {})[about] = record
         if isinstance(record, Observation):
             continue
+        if row.digest:
+            unreadable.add(row.host)
         earlier = _record(seen[place], decoded) if place in seen else None
         if not isinstance(earlier, Observation):
+            if earlier is not None:
+                unreadable.add(row.host)
             earlier = (
                 _last_readable(connection, row.host, place, at, facts) if row.digest or earlier else None
             )
         if earlier is not None:
             seen_by_host.setdefault(row.host, {})[about] = earlier
-    looks_by_host = _looks(connection, newest, newest_by_host, abouts, at=at, facts=facts)
+    looks_by_host, recalled = _looks(connection, newest, newest_by_host, abouts, at=at, facts=facts)
+    # What can't be read has something older in its place, which the print would not tell of.
+    prints = {**_prints(newest, seen, recalled), **dict.fromkeys(unreadable, b"")}
     for host in hosts:
         yield (
             host,
-            Evidence(newest_by_host.get(host, {}), seen_by_host.get(host, {}), looks_by_host.get(host, {})),
+            Evidence(
+                newest_by_host.get(host, {}),
+                seen_by_host.get(host, {}),
+                looks_by_host.get(host, {}),
+                prints.get(host, NOTHING),
+            ),
         )
 
 
@@ -142,12 +158,12 @@ def _looks(
     *,
     at: datetime,
     facts: FactsReader,
-) -> dict[str, dict[tuple[Target, str], tuple[Look[Any], ...]]]:
-    """What earlier runs saw otherwise, by host, of the kinds and targets where that is asked for."""
+) -> tuple[dict[str, dict[tuple[Target, str], tuple[Look[Any], ...]]], dict[Place, list[Content]]]:
+    """What earlier runs saw otherwise, by host, of the kinds and targets where that is asked for; and as it is stored."""
     absent = {place for place, row in newest.items() if _is_absent(records[row.host][abouts[place]])}
     asked = [row for place, row in newest.items() if row.kind in facts.recalled or place in absent]
     if not asked:
-        return {}
+        return {}, {}
     contents = {
         place: of_one[: MOST_CONTENTS if place in absent else EARLIER_LOOKS]
         for place, of_one in read_contents(connection, asked, at, _is_seen(connection)).items()
@@ -162,11 +178,36 @@ def _looks(
         ]
         if looks:
             by_host.setdefault(newest[place].host, {})[abouts[place]] = tuple(looks[:EARLIER_LOOKS])
-    return by_host
+    return by_host, contents
 
 
 def _is_absent(record: Record) -> bool:
     return isinstance(record, Observation) and isinstance(record.facts, Absent)
+
+
+def _prints(
+    newest: Mapping[Place, Row[Any]],
+    seen: Mapping[Place, Row[Any]],
+    recalled: Mapping[Place, Sequence[Content]],
+) -> dict[str, bytes]:
+    """The print of each host's evidence: over the rows it is made of, in their order, without their instants.
+
+    Facts and details are named by their content: the same number is the same content. Of what earlier runs saw the
+    instants count too: rules tell of them, and they stay the same while nothing else is seen.
+    """
+    marks: dict[str, list[str]] = {}
+    for rows in (newest, seen):
+        for (target, kind), row in rows.items():
+            fields = (target, kind, row.collector, row.digest, row.reason, row.detail)
+            marks.setdefault(row.host, []).append(repr(fields))
+        for of_host in marks.values():
+            of_host.append("")
+    for place, contents in recalled.items():
+        marks[newest[place].host].append(repr((place, contents)))
+    return {
+        host: hashlib.blake2b("\n".join(of_host).encode(), digest_size=16).digest()
+        for host, of_host in marks.items()
+    }
 
 
 def last_attempts(

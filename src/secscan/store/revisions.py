@@ -116,7 +116,7 @@ def _create(connection: Connection, database: Database) -> None:
             _("{database} is a database of another program: name another file").format(database=database.name)
         )
     # From the tables, not through the migrations: a test holds that both make the same.
-    tables.Stored.metadata.create_all(connection)
+    tables.METADATA.create_all(connection)
     VERSION.create(connection)
     connection.execute(insert(VERSION).values(version_num=migrations.HEAD))
     _sign(connection)

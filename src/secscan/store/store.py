@@ -27,7 +27,7 @@ from secscan.store import (
     runs,
 )
 from secscan.store.chain import Chain
-from secscan.store.database import Database
+from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
@@ -50,19 +50,30 @@ class Store:
 
     @classmethod
     def open(
-        cls, path_or_url: str | Path, *, create: bool = False, kinds: Mapping[str, type[Facts]] = BUILT_IN
+        cls,
+        path_or_url: str | Path,
+        *,
+        create: bool = False,
+        kinds: Mapping[str, type[Facts]] = BUILT_IN,
+        cache: int = CACHE_KIB,
     ) -> Self:
         """``kinds`` are the kinds of facts that can be read. With ``create``, a missing database is made.
+        ``cache`` is how much of the file, in KiB, stays in memory.
 
         Raises StoreError where there is no database, where it is of a newer secscan, or needs an upgrade.
         """
-        database = Database(path_or_url)
+        database = Database(path_or_url, cache=cache)
         try:
             revisions.ensure_current(database, create=create)
         except BaseException:
             database.close()
             raise
         return cls(database, kinds)
+
+    @property
+    def kinds(self) -> Mapping[str, type[Facts]]:
+        """The kinds of facts that can be read."""
+        return self._kinds
 
     @property
     def location(self) -> str | Path:

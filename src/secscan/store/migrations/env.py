@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from secscan.store.tables import Stored
+from secscan.store.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Stored.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,
 )
 with context.begin_transaction():
