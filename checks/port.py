@@ -59,6 +59,13 @@ class UnexpectedLimits(SurveyLimits):
     )
 
 
+class ExpectedLimits(PortLimits):
+    expected: frozenset[Port] = Field(
+        default=frozenset(),
+        description="TCP ports that must accept connections on a host that declares no service: what its role is for.",
+    )
+
+
 class CountLimits(SurveyLimits):
     most: int = Field(default=30, ge=1, le=65535, description="Most TCP ports that may be open.")
 
@@ -298,18 +305,20 @@ def unexpected(seen: Observation[PortFacts], limits: UnexpectedLimits, host: Hos
 
 
 @check("port.expected-service", severity=Severity.MEDIUM)
-def expected_service(seen: Observation[PortFacts], limits: PortLimits, host: Host) -> Iterator[Verdict]:
-    """Every service the inventory declares accepts connections.
+def expected_service(seen: Observation[PortFacts], limits: ExpectedLimits, host: Host) -> Iterator[Verdict]:
+    """Every service that the inventory declares, or that a host of this role is for, accepts connections.
 
     Why: A declared service that is closed is down, was moved without anybody saying so, or was declared by
     mistake; all three make what this report says of it untrue. A filtered port tells nothing, since a
-    firewall may admit others and not the scanner. The check sends nothing: it judges what the port scan saw.
+    firewall may admit others and not the scanner. What a role is for is the profile's word, and counts on hosts
+    that declare no service: what the inventory says is more exact. The check sends nothing: it judges what the port scan saw.
 
-    Fix: Start the service, or remove it from the inventory if it is gone for good.
+    Fix: Start the service, or remove it from the inventory if it is gone for good. Where the role expects what this host
+    does not offer, declare the services that it does.
     """
     tarpit = is_tarpit(seen.facts, limits)
     identified = {(p.transport, p.port) for p in seen.facts.ports if is_identified(p)}
-    declared = declared_places(host)
+    declared = declared_places(host) or {("tcp", port) for port in limits.expected}
     for transport, port in sorted(declared):
         name = f"{transport}/{port}"
         match seen.facts.status(transport, port):
@@ -318,20 +327,24 @@ def expected_service(seen: Observation[PortFacts], limits: PortLimits, host: Hos
             case PortStatus.OPEN:
                 yield passed("{port} accepts connections.", object=name, port=name)
             case PortStatus.CLOSED:
-                yield failed("{port} is declared in the inventory and closed.", object=name, port=name)
+                if host.services:
+                    yield failed("{port} is declared in the inventory and closed.", object=name, port=name)
+                else:
+                    text = "{port} is what a host of the role {role} is for, and closed."
+                    yield failed(text, object=name, port=name, role=host.role or "-")
             case None:
                 yield unknown(
-                    Reason.NOT_COLLECTED, "{port} is declared and was not asked.", object=name, port=name
+                    Reason.NOT_COLLECTED, "{port} is expected and was not asked.", object=name, port=name
                 )
             case PortStatus.FILTERED | PortStatus.UNCERTAIN:
                 yield unknown(
                     Reason.TIMED_OUT,
-                    "{port} is declared and gave no answer: it may be down, or closed to the scanner alone.",
+                    "{port} is expected and gave no answer: it may be down, or closed to the scanner alone.",
                     object=name,
                     port=name,
                 )
     if not declared:
-        yield not_applicable("The inventory declares no service of this host.")
+        yield not_applicable("The inventory declares no service of this host, and its role is for none.")
 
 
 @check("port.count", severity=Severity.LOW)

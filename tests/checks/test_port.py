@@ -710,3 +710,26 @@ def test_no_server_passes_by_saying_less(
         failed = {v.object for v in judge(check, spoke) if v.outcome is Outcome.FAIL}
         doubted = {v.object for v in judge(check, quiet, before=before) if v.outcome is not Outcome.PASS}
         assert failed <= doubted
+
+
+# --- What a role is for -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen", "expected"),
+    [
+        ((), address(at(443)), [(Outcome.PASS, "tcp/443", None)]),
+        ((), address(), failing("tcp/443")),
+        ((), address(rest=FILTERED), unknown(Reason.TIMED_OUT, "tcp/443")),
+        ((), address(asked="1-100"), unknown(Reason.NOT_COLLECTED, "tcp/443")),
+        # What the inventory says is more exact.
+        ((8443,), address(at(8443)), [(Outcome.PASS, "tcp/8443", None)]),
+    ],
+)
+def test_what_a_role_is_for_answers_where_the_inventory_declares_nothing(
+    declared: tuple[int, ...],
+    seen: Observation[PortFacts],
+    expected: list[tuple[Outcome, str, Reason | None]],
+) -> None:
+    limits = port.ExpectedLimits(expected=frozenset({443}))
+    assert said(judge(port.expected_service, seen, *declared, limits=limits)) == expected

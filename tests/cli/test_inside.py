@@ -163,7 +163,7 @@ def test_this_machine_is_looked_at_without_a_packet(tmp_path: Path, secscan: Sec
         (["--local", "127.0.0.1"], "it takes no TARGET"),
         (["--local", "--ssh", "me"], "it takes no TARGET"),
         ([], "name a TARGET"),
-        (["127.0.0.1", "--ssh", "me", "--profile", "network"], "needs no look from the inside"),
+        (["127.0.0.1", "--ssh", "me", "--profile", "network"], "has no rule that looks inside"),
     ],
 )
 def test_what_cant_be_meant_is_refused(secscan: Secscan, arguments: list[str], complaint: str) -> None:

@@ -24,7 +24,7 @@ class TestScan:
         assert done.returncode == 1
         assert "Agency One" in done.stdout
         assert "Province Two" in done.stdout
-        assert "0 of 2 agencies meet the baseline" in done.stdout
+        assert ": 0 of 2." in done.stdout
 
     def test_progress_goes_to_standard_error(self, workspace: Path, secscan: Secscan) -> None:
         done = secscan("scan", "-C", workspace)

@@ -52,20 +52,6 @@ class TestInventory:
         done = secscan("inventory", "check", "-C", workspace)
         assert (done.returncode, "waivers.toml:1" in done.stderr) == (2, True), done.stderr
 
-    def test_a_role_of_which_the_profile_says_nothing_is_no_mistake_and_told(
-        self, workspace: Path, secscan: Secscan
-    ) -> None:
-        extra = workspace / "inventory" / "extra.toml"
-        extra.write_text(
-            '[agency]\nid = "extra"\nnames.en = "Extra"\n[[host]]\nid = "x-1"\nrole = "portall"\n'
-            'addresses = ["127.0.0.9"]\n',
-            "utf-8",
-        )
-        done = secscan("inventory", "check", "-C", workspace)
-        assert done.returncode == 0, done.stderr
-        assert "says nothing of the role 'portall' (x-1)" in done.stderr
-        assert "Did you mean 'portal'?" in done.stderr
-
     def test_an_expired_scope_is_a_mistake(self, workspace: Path, secscan: Secscan) -> None:
         scope = workspace / "scope.toml"
         lines = scope.read_text("utf-8").splitlines()

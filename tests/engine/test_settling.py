@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -180,6 +180,19 @@ def test_what_is_waived_is_weighed_and_marked(
     assert judged.adjusted is not None
     assert judged.adjusted.hosts.keys() == {"h1"}
     assert {key for key, _finding in store.accepted()} == {waiver.key}
+
+
+@pytest.mark.parametrize(("hours", "lifted"), [(0, True), (13, False)])
+def test_a_waiver_ends_with_the_day_of_the_operator(
+    store: Store, checks: dict[str, Check], baseline: Baseline, hours: int, lifted: bool
+) -> None:
+    """At noon in Greenwich the next day has begun in Tonga."""
+    run = look(store, 0, h1=(23,))
+    waiver = Waiver("because", "us", "them", AT.date(), check="port.remote-login")
+    zone = timezone(timedelta(hours=hours))
+    judged = judge(run, an_inventory("h1"), replace(means(store, checks, baseline, waiver), zone=zone), at=AT)
+    assert judged is not None
+    assert (judged.adjusted is not None) is lifted
 
 
 def test_a_misjudged_canary_leaves_nothing_behind(

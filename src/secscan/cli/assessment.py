@@ -144,7 +144,7 @@ def print_agencies(shown: Shown) -> None:
     out().print(table("", columns, rows, right=[2, 3, *range(5, len(columns))]))
     meeting = sum(group.meets_baseline for group in judgement.agencies.values())
     click.echo(
-        _("{n} of {m} agencies meet the baseline ({baseline}).").format(
+        _("Agencies that meet the baseline ({baseline}): {n} of {m}.").format(
             n=meeting, m=len(judgement.agencies), baseline=shown.baseline.title(in_use())
         )
     )

@@ -1,5 +1,6 @@
 """secscan audit: one-off, no workspace."""
 
+import shlex
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -127,8 +128,15 @@ def command(
     whole = load_baseline(profile or ("baseline" if user or local else "network"), checks)
     baseline = _baseline_for(whole, domains, named, local=local)
     if (user or local) and not baseline.looks_inside:
-        message = _("what is asked of the baseline {baseline} needs no look from the inside")
+        message = _("what is asked of the baseline {baseline} has no rule that looks inside")
         raise click.UsageError(message.format(baseline=whole.name))
+    if known_hosts is not None and not known_hosts.exists():
+        raise click.BadParameter(
+            _("there is no file {file}; secscan trust makes it: {command}").format(
+                file=known_hosts, command=_trusting(named, known_hosts, login.get("port"))
+            ),
+            param_hint="--known-hosts",
+        )
     private = Authorities(tuple(der for file in anchors for der in read_anchors(file)))
     if local:
         inventory = this_machine(socket.gethostname())
@@ -167,6 +175,13 @@ def command(
         case _:
             assessment.print_audit(shown)
     ctx.exit(assessment.exit_code(shown, fail_on=fail_on, min_coverage=min_coverage))
+
+
+def _trusting(targets: "Sequence[Named]", known_hosts: Path, port: int | None) -> str:
+    """The command that writes the keys of the targets into the file."""
+    hosts = dict.fromkeys(target.host for target in targets)
+    line = ["secscan", "trust", *hosts, "--known-hosts", str(known_hosts)]
+    return shlex.join(line + (["--ssh-port", str(port)] if port else []))
 
 
 def _require_one_way(targets: Sequence[str], *, user: str | None, local: bool) -> None:

@@ -123,7 +123,7 @@ def _feeds(place: "Workspace") -> Iterator[_Row]:
     from datetime import UTC, datetime
 
     from secscan.baseline import load_baseline
-    from secscan.cli.feeds import is_stale, limits_of
+    from secscan.cli.feeds import is_stale, limit_of, limits_of
     from secscan.cli.parts import find_all_checks
     from secscan.feeds.errors import FeedError
     from secscan.feeds.status import status
@@ -145,8 +145,10 @@ def _feeds(place: "Workspace") -> Iterator[_Row]:
         yield False, _("profile"), plural("{n} mistake", "{n} mistakes", len(e.mistakes)), str(e.mistakes[0])
         limits = {}
     stale = [feed for feed in feeds if is_stale(feed, limits)]
+    # A release's own index is old by nature: the date to be told is of what an age limit holds for.
+    aging = [feed for feed in feeds if limit_of(feed, limits) is not None] or feeds
     found = _("{count}, the oldest of {date}").format(
-        count=len(feeds), date=min(feed.as_of for feed in feeds).date()
+        count=len(feeds), date=min(feed.as_of for feed in aging).date()
     )
     cost = plural(
         "{n} is older than the profile allows, and what needs it is unknown; see: secscan feeds status",
@@ -165,15 +167,15 @@ def _credential(credential: "Credential") -> Iterator[_Row]:
         yield _key_file(what, credential.key_file)
     if credential.certificate is not None:
         there = credential.certificate.is_file()
-        cost = "" if there else _("there is no such file: the key alone is tried")
+        cost = _not_tried() if there else _("there is no such file: the key alone is tried")
         yield there, what, str(credential.certificate), cost
     if credential.password_env:
         there = bool(os.environ.get(credential.password_env))
-        cost = "" if there else _("is not set here; set it where secscan scan is started")
+        cost = _not_tried() if there else _("is not set here; set it where secscan scan is started")
         yield there or None, what, f"${credential.password_env}", cost
     if credential.keyring:
         there = find_spec("keyring") is not None
-        cost = "" if there else _("needs the package keyring; install it")
+        cost = _not_tried() if there else _("needs the package keyring; install it")
         yield there, what, _("keyring entry {name}").format(name=credential.keyring), cost
 
 
@@ -184,7 +186,7 @@ def _agent(what: str) -> _Row:
     except OSError:
         there = False
     if there:
-        return True, what, _("SSH agent {socket}").format(socket=address), ""
+        return True, what, _("SSH agent {socket}").format(socket=address), _not_tried()
     cost = _("SSH_AUTH_SOCK names no agent here; start one, and load the key with ssh-add")
     return None, what, _("no SSH agent"), cost
 
@@ -197,7 +199,12 @@ def _key_file(what: str, path: Path) -> _Row:
         return False, what, str(path), cost
     if stat.S_IMODE(found.st_mode) & 0o077:
         return False, what, str(path), _("others may read it: chmod 600 {path}").format(path=path)
-    return True, what, str(path), ""
+    return True, what, str(path), _not_tried()
+
+
+def _not_tried() -> str:
+    """Files and variables are looked at, hosts are not: an account that a host refuses can't be told here."""
+    return _("is there; whether hosts let it in was not tried")
 
 
 def _logins(place: "Workspace", settings: "Settings", inventory: "Inventory") -> Iterator[_Row]:
@@ -209,11 +216,25 @@ def _logins(place: "Workspace", settings: "Settings", inventory: "Inventory") ->
             host=lost[0].id, name=lost[0].credential
         )
         yield False, _("logins"), plural("{n} host without", "{n} hosts without", len(lost)), cost
+    yield from _asked_inside(place, settings, inventory)
     yield from _known_hosts(
         place.known_hosts,
         {host.id: (*host.addresses, *host.names) for host in hosts if host not in lost},
         {host.id: settings.credentials[host.credential].port for host in hosts if host not in lost},
     )
+
+
+def _asked_inside(place: "Workspace", settings: "Settings", inventory: "Inventory") -> Iterator[_Row]:
+    from secscan.baseline import load_baseline
+    from secscan.cli.parts import find_all_checks, unasked_inside
+    from secscan.toml_source import ConfigurationError
+
+    try:
+        baseline = load_baseline(settings.profile, find_all_checks(None, place), folder=place.profiles)
+    except ConfigurationError:
+        return  # Told where feeds are, and by: secscan inventory check
+    if unasked := unasked_inside(inventory.hosts.values(), baseline):
+        yield None, _("profile"), baseline.name, unasked
 
 
 def _known_hosts(

@@ -9,13 +9,14 @@ from secscan.cli.console import out, table
 from secscan.language import _, in_use, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from secscan.baseline import Baseline
     from secscan.inventory import Edit
     from secscan.model import Inventory
-    from secscan.workspace import Authorities
+    from secscan.toml_source import Mistake
+    from secscan.workspace import Authorities, Workspace
 
 
 @click.group("inventory")
@@ -62,32 +63,46 @@ def check(workspace: str | None) -> None:
     if inventory is not None and anchors is not None:
         zones = {a.zone for a in inventory.agencies.values()} | {h.zone for h in inventory.hosts.values()}
         mistakes += places_unknown(place.anchors, anchors, zones=zones, agencies=inventory.agencies)
+    if inventory is not None:
+        mistakes += _unknown_names(place, baseline)
     if mistakes:
         raise ConfigurationError(mistakes)
-    if inventory is not None and baseline is not None:
-        for warning in _unknown_roles(inventory, baseline):
-            click.echo(warning, err=True)
     click.echo(_("No mistake found: {counted}.").format(counted=counted))
 
 
-def _unknown_roles(inventory: "Inventory", baseline: "Baseline") -> "Iterator[str]":
-    """Roles of which the baseline says nothing, so that their hosts are held to what holds for all: maybe on
-    purpose, and maybe misspelt."""
-    from secscan.toml_source import nearest
+def _unknown_names(place: "Workspace", baseline: "Baseline | None") -> "Iterator[Mistake]":
+    """Roles that the profile does not have, whose hosts would be held to what all are, and logins that secscan.toml
+    does not have, with which nobody would ever log in: most are misspelt.
 
-    known = [name for kind, name in baseline.overlays.parts if kind == "roles"]
-    by_role: dict[str, list[str]] = {}
-    for host in inventory.hosts.values():
-        if known and host.role and host.role not in known:
-            by_role.setdefault(host.role, []).append(host.id)
-    for role, hosts in sorted(by_role.items()):
-        near = nearest(role, known)
-        message = _(
-            "The profile {profile} says nothing of the role {role!r} ({hosts}): it is held to what all are."
-        )
-        shown = ", ".join(hosts[:4]) + (", …" if len(hosts) > 4 else "")
-        said = message.format(profile=baseline.name, role=role, hosts=shown)
-        yield said + (_(" Did you mean {near!r}?").format(near=near) if near else "")
+    A profile without any role means none of them.
+    """
+    from secscan.inventory.folder import agency_files
+    from secscan.toml_source import ConfigurationError, nearest, read_toml, shown_value
+
+    roles = [name for kind, name in baseline.overlays.parts if kind == "roles"] if baseline else []
+    try:
+        logins: Collection[str] | None = place.load_settings().credentials
+    except ConfigurationError:
+        logins = None  # Which there are, is told once the settings can be read.
+    for path in agency_files(place.inventory):
+        source = read_toml(path)
+        for i, host in enumerate(source.data.get("host", ())):
+            role, login = host.get("role", ""), host.get("credential", "")
+            if role and roles and role not in roles:
+                message = _(
+                    "the profile {profile} has no role {role}; write one that it has, or, to hold its hosts to what all are, add "
+                    "to a profile of your own: roles.{name}.apply = []"
+                ).format(profile=baseline.name if baseline else "", role=shown_value(role), name=role)
+                yield source.mistake(("host", i, "role"), message + _guess(nearest(role, roles)))
+            if login and logins is not None and login not in logins:
+                message = _("secscan.toml has no table of the name {name} in [credentials]").format(
+                    name=shown_value(login)
+                )
+                yield source.mistake(("host", i, "credential"), message + _guess(nearest(login, logins)))
+
+
+def _guess(near: str | None) -> str:
+    return _('; did you mean "{guess}"?').format(guess=near) if near else ""
 
 
 def counted_parts(inventory: "Inventory") -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import click
 
 from secscan.check import Check
 from secscan.history import State
-from secscan.language import _, use
+from secscan.language import _, plural, use
 from secscan.model import Inventory
 from secscan.registry import find_checks
 from secscan.report import formats
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from secscan.baseline import Baseline
     from secscan.cli.assessment import Shown
     from secscan.engine.protocol import Login, TlsLook
-    from secscan.model import Misjudged
+    from secscan.model import Host, Misjudged
     from secscan.store import RunState, Store
     from secscan.workspace import Settings
 
@@ -120,6 +120,17 @@ def warn_without_nmap() -> None:
 
     if find_nmap() is None:
         click.echo(_("nmap is not installed: {cost}").format(cost=cost_without_nmap()), err=True)
+
+
+def unasked_inside(hosts: Iterable["Host"], baseline: "Baseline") -> str:
+    """What to tell where hosts name a login that no rule of the baseline makes use of; else nothing."""
+    count = sum(bool(host.credential) for host in hosts)
+    if not count or baseline.looks_inside:
+        return ""
+    named = plural("{n} host names a login", "{n} hosts name a login", count)
+    return _("{hosts}, and the baseline {baseline} asks nothing from the inside").format(
+        hosts=named, baseline=baseline.name
+    )
 
 
 def probe_log() -> Path:

@@ -58,6 +58,7 @@ def command(
         open_workspace,
         quarantine_words,
         tls_look,
+        unasked_inside,
         warn_without_nmap,
         with_children,
         workers_by_default,
@@ -106,6 +107,7 @@ def command(
             probe_log=str(place.probe_log),
             workers=workers or settings.workers or workers_by_default(),
             kinds=find_kinds(),
+            zone=place.time_zone(),
         )
         if means.baseline.looks_inside:
             means = replace(means, login=login_of(place, settings))
@@ -121,6 +123,8 @@ def command(
         )
         if interrupted is None:
             inventory = place.load_inventory()
+            if unasked := unasked_inside(inventory.hosts.values(), baseline):
+                click.echo(unasked, err=True)
             number = runs.begin(inventory, _hosts(inventory, agencies), collection, means)
         else:
             number = interrupted

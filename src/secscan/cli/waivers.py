@@ -34,7 +34,8 @@ def command(workspace: str | None, form: str) -> None:
 
     place = open_workspace(workspace)
     now = utc_now()
-    waivers = place.load_waivers(now.date())
+    today = now.astimezone(place.time_zone()).date()
+    waivers = place.load_waivers(today)
     with open_store(place) as store:
         run = store.newest_judged_run()
         inventory = inventory_from_documents(store.inventory_of(run))
@@ -43,7 +44,7 @@ def command(workspace: str | None, form: str) -> None:
             store.findings(run, outcomes=[Outcome.FAIL]),
             places(inventory, now),
             accepted=store.accepted(),
-            day=now.date(),
+            day=today,
         )
         scores = store.scores(run)
     rows = [_row(waiver, waiving) for waiver in waivers]

@@ -64,7 +64,7 @@ def replay(
 
     Advisories and the like are as they were known then, or with ``known_now`` as they are now. Nothing is stored.
     Unless it is to be ``whole``, of the findings the failures alone are kept: all of a large fleet's take a GB.
-    Raises ReplayError where no run had begun by then.
+    Raises ReplayError where no run had begun by then, or what was seen before it was pruned.
     """
     _refuse_pruned(store, at)
     run = _run_at(store, at)
@@ -97,11 +97,11 @@ def replay_history(
 
     Rules that rest on facts which did not change since the instant before are not judged again, so the order of
     time is the quickest. ``processes`` is the most there may be; closing the generator ends them.
-    Raises ReplayError where no run had begun by one of the instants.
+    Raises ReplayError where no run had begun by one of the instants, or what was seen before it was pruned.
     """
     now = utc_now()
-    for at in instants:
-        _refuse_pruned(store, at)
+    if instants:
+        _refuse_pruned(store, min(instants))
     runs = [_run_at(store, at) for at in instants]
     work = _Replaying(location=store.location, kinds=store.kinds, baseline=baseline)
     inventory = Inventory({}, {}, ())

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import msgspec
@@ -75,6 +75,8 @@ class Means:
     #: profile other than the workspace's own must not give up what only that one judges.
     standing: Collection[str] = ()
     waivers: Sequence[Waiver] = ()
+    #: Where the operator's days begin and end: a waiver holds until the end of one.
+    zone: tzinfo = UTC
 
 
 def begin(inventory: Inventory, hosts: Sequence[Host], settings: CollectionSettings, means: Means) -> int:
@@ -181,6 +183,7 @@ def judge(
         at=at,
         standing=frozenset(means.standing or means.checks),
         waivers=tuple(means.waivers),
+        zone=means.zone,
         kinds=means.kinds,
     )
     wrong = tuple(misjudged(inventory, _of_canaries(settling, means.store, looked_at)))

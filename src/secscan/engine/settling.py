@@ -3,7 +3,7 @@ was there before, in several processes; one writer stores what changed, and what
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Settling:
     at: datetime
     standing: frozenset[str]
     waivers: tuple[Waiver, ...] = ()
+    zone: tzinfo = UTC
     kinds: Mapping[str, type[Facts]] = field(default_factory=lambda: BUILT_IN)
 
     def begin(self) -> "_Court":
@@ -147,9 +148,10 @@ class _Lives:
         self._standing = settling.standing
         self._waivers = settling.waivers
         self._accepted = accepted
+        self._day = settling.at.astimezone(settling.zone).date()
 
     def weigh(self, findings: Collection[Finding]) -> Waiving:
-        return weigh(self._waivers, findings, self._place, accepted=self._accepted, day=self._at.date())
+        return weigh(self._waivers, findings, self._place, accepted=self._accepted, day=self._day)
 
     def after(
         self, before: Mapping[str, Lifecycle], findings: Sequence[Finding], waiving: Waiving

@@ -29,7 +29,7 @@ class Settings:
 
     profile: str = "baseline"
     language: str = "en"
-    time_zone: str = "UTC"
+    time_zone: str = "Asia/Ho_Chi_Minh"
     workers: int | None = None
     deadline: float = 60.0
     ports: str = "top-1000"

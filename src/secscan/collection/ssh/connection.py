@@ -58,6 +58,10 @@ class Failed(Exception):  # noqa: N818 - what came of a host, not an error of an
         self.gap = Gap(reason, detail)
 
 
+#: Where sshd listens unless it is told otherwise: sshd_config(5), Port.
+SSH_PORT = 22
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a host is reached: canonical address and port, and all names its key may be known under."""
@@ -72,6 +76,11 @@ class Place:
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def trusting(place: Place) -> str:
+    """The command that shows the keys there: in a workspace those of its login, elsewhere those of an audit."""
+    return f"secscan trust {place.address}" + (f" --ssh-port {place.port}" if place.port != SSH_PORT else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,7 @@ class Client:
             # A host that is not trusted is not even asked: no packet is sent, so this is no attempt.
             raise Failed(
                 Reason.NOT_ATTEMPTED,
-                f"the host key of {place} is not known; look at it with: secscan trust {place.address}",
+                f"the host key of {place} is not known; look at it with: {trusting(place)}",
             )
         connection = Connection(self._reach(place, road, deadline), place, deadline)
         with self._lock:
@@ -306,7 +315,7 @@ class Connection:
                 raise Failed(
                     Reason.TOOL_MISSING,
                     f"the key known of {self.place} is of type {', '.join(key_types)}, which secscan does not use;"
-                    f" look for another with: secscan trust {self.place.address}",
+                    f" look for another with: {trusting(self.place)}",
                 )
             options.key_types = tuple(usable)
         with self._failures("keys could not be agreed on"):
