@@ -198,6 +198,46 @@ def has_extensions(said: bytes) -> bool:
     return at < len(said)
 
 
+def test_a_server_that_limits_its_rate_is_left_in_peace_and_asked_on() -> None:
+    """Five connections at once, then one every 100 ms; the rest is reset."""
+    tokens, filled = [5.0], [time.monotonic()]
+    guard = threading.Lock()
+
+    def bears(said: bytes) -> bool:
+        with guard:
+            now = time.monotonic()
+            tokens[0] = min(5.0, tokens[0] + 10 * (now - filled[0]))
+            filled[0] = now
+            if tokens[0] < 1:
+                return False
+            tokens[0] -= 1
+            return True
+
+    seen = look_through(TlsServer((RSA,)), bears, deadline=40)
+    assert Oddity.RATE in facts(seen).oddities  # type: ignore[operator]
+    for offer in facts(seen).versions:
+        right = offer.version in (TlsVersion.TLS1_2, TlsVersion.TLS1_3)
+        assert offer.offered is right or isinstance(offer.offered, Gap)
+
+
+def test_a_server_that_takes_back_what_it_said_is_contradictory() -> None:
+    """It answers TLS 1.2 with TLS 1.1 once, and refuses everything from then on but what has TLS 1.3 in it."""
+    answered = threading.Event()
+
+    def answer(said: bytes) -> bytes:
+        if said[:1] == b"\x16" and offers_1_3(said) and offers(said, 0x002F):
+            return record(22, server_hello(0x002F))
+        if said[:1] == b"\x16" and said[9:11] == b"\3\3" and not answered.is_set():
+            answered.set()
+            return record(22, server_hello(0x0035, version=0x0302) + message(14, b""))
+        return record(21, b"\2\x28")
+
+    tls = facts(look(ScriptedServer(answer), **QUICK))
+    assert tls.offer(TlsVersion.TLS1_1).offered == Gap(
+        Reason.CONTRADICTORY, "it chose TLSv1.1 once, and refused it another time"
+    )
+
+
 def test_resets_in_place_of_alerts_are_a_refusal_when_they_never_fail() -> None:
     """As some load balancers do: what is not supported is reset, and everything else is answered."""
 

@@ -1,5 +1,7 @@
 """What is asked of a server, in which order, and what each answer settles."""
 
+import functools
+
 from secscan.collection.sweep.asking import OF_FORM, Answer, Chosen, Declined, Unclear
 from secscan.collection.sweep.choosing import contradiction
 from secscan.collection.sweep.details import DetailQuestions
@@ -23,7 +25,6 @@ from secscan.collection.sweep.wire.code_points import (
 from secscan.collection.sweep.wire.hello import ClientHello, encode_ssl2
 from secscan.collection.sweep.wire.message import Ssl2Hello
 from secscan.facts import Gap, Oddity, TlsVersion
-from secscan.model import Reason
 
 _1_2, _1_3 = TlsVersion.TLS1_2, TlsVersion.TLS1_3
 
@@ -116,25 +117,50 @@ class Questions(SuiteQuestions, DetailQuestions, Introducing):
 
     async def older_versions(self) -> None:
         """Newest first: what one version has settled need not be asked under the next."""
-        for version in reversed(BEFORE_1_3[1:]):
-            await self._version(version)
-        if self.seen.versions[TlsVersion.SSLV2].offered is not True:
-            await self._ssl2()
-
-    async def _version(self, version: TlsVersion) -> None:
         seen = self.seen
-        state = seen.versions[version]
-        best = next(
-            (v for v in reversed(BEFORE_1_3[1:]) if seen.versions[v].offered is True and v is not version),
-            None,
-        )
-        first = best is None or list(TlsVersion).index(best) < list(TlsVersion).index(version)
-        # Where a newer version is offered, the older ones are hardly ever, and one refusal is all it takes.
-        usual = usual_suites(version) if first else suites_for(version)
-        answer = await (self._introduce(version, usual) if first else self._choose(version, usual))
-        if first and isinstance(answer, Declined) and answer.alert != Alert.PROTOCOL_VERSION:
+        if seen.versions[TlsVersion.SSLV2].offered is not True:
+            questions = [self._from_ssl3_on, self._ssl2]
+        else:
+            questions = [self._from_ssl3_on]
+        await self.together(questions)
+        if seen.offered() == [TlsVersion.SSLV2]:
+            # It has no extensions, no renegotiation, no compression and no tickets.
+            seen.secure_renegotiation = seen.client_renegotiation = seen.extended_master_secret = False
+            seen.compression = seen.tickets = seen.heartbeat = seen.heartbleed = seen.ccs_injection = False
+
+    async def _from_ssl3_on(self) -> None:
+        newest, *older = reversed(BEFORE_1_3[1:])
+        await self._follow(newest, await self._offer(newest))
+        if self.seen.versions[newest].offered is not True:
+            for version in older:
+                await self._follow(version, await self._offer(version))
+            return
+        answers: dict[TlsVersion, Answer] = {}
+
+        async def offer(version: TlsVersion) -> None:
+            answers[version] = await self._offer(version)
+
+        # Hardly any of them is offered any more: asked together they take no longer than one.
+        await self.together([functools.partial(offer, version) for version in older])
+        for version in older:
+            await self._follow(version, answers[version])
+
+    async def _offer(self, version: TlsVersion) -> Answer:
+        """What the server makes of a version, whatever the suite."""
+        seen = self.seen
+        newer = BEFORE_1_3[BEFORE_1_3.index(version) + 1 :]
+        if any(seen.versions[v].offered is True for v in newer):
+            return await self._choose(version, suites_for(version))
+        answer = await self._introduce(version, usual_suites(version))
+        if isinstance(answer, Declined) and answer.alert != Alert.PROTOCOL_VERSION:
             rest = tuple(s for s in suites_for(version) if s not in usual_suites(version))
             answer = await self._introduce(version, rest)
+        return answer
+
+    async def _follow(self, version: TlsVersion, answer: Answer) -> None:
+        """Takes note of a version, and asks about its suites where it is offered."""
+        seen = self.seen
+        state = seen.versions[version]
         if isinstance(answer, Unclear):
             if state.offered is not True:
                 state.offered = answer.gap
@@ -142,13 +168,7 @@ class Questions(SuiteQuestions, DetailQuestions, Introducing):
             self._leave_primes_open(answer.gap)
             return
         if isinstance(answer, Declined):
-            if state.offered is True:
-                state.open = Gap(
-                    Reason.CONTRADICTORY, f"it chose {version} once, and refused it another time"
-                )
-                state.offered = state.open
-            else:
-                state.offered = False
+            state.offered = state.offered is True and contradiction(version)
             return
         chosen = VERSION_NAMES[answer.hello.version]
         seen.note(chosen, answer)

@@ -1,6 +1,7 @@
 """One endpoint from first contact to facts."""
 
 import random
+from typing import TypeVar
 
 from secscan.collection.sweep.asking import Answer, Asker, Declined, Server, Unclear
 from secscan.collection.sweep.handshake import Handshakes
@@ -10,7 +11,9 @@ from secscan.collection.sweep.seen import Seen
 from secscan.collection.sweep.settings import Depth, SweepSettings, Swept
 from secscan.facts import Gap
 from secscan.model import Endpoint, Reason
-from secscan.scope import Gate, Refused, canonical_name
+from secscan.scope import Gate, ProbeLogError, Refused, canonical_name
+
+FailureT = TypeVar("FailureT", bound=BaseException)
 
 
 async def sweep(
@@ -40,12 +43,18 @@ async def sweep(
     questions = Questions(asker, seen, shuffle=shuffle)
     answer: Answer = Unclear(Gap())
     refusal: Gap | None = None
+    broken: ProbeLogError | None = None
     try:
         answer = await questions.first_contact()
         if server.control is not None:
             await _everything(asker, questions, seen)
     except* Refused as refused:
-        refusal = _refusal(refused)
+        found = _first(refused).refusal
+        refusal = Gap(found.reason, found.detail)
+    except* ProbeLogError as failed:
+        broken = _first(failed)
+    if broken is not None:
+        raise broken
     if refusal is not None:
         return Swept(refusal, refusal, server.connections)
     if server.control is None:
@@ -75,12 +84,10 @@ async def _everything(asker: Asker, questions: Questions, seen: Seen) -> None:
     )
 
 
-def _refusal(refused: "ExceptionGroup[Refused]") -> Gap:
-    first: BaseException = refused
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    assert isinstance(first, Refused)  # noqa: S101 - nothing else is in the group
-    return Gap(first.refusal.reason, first.refusal.detail)
+def _first(group: BaseExceptionGroup[FailureT]) -> FailureT:
+    """One of them: several tasks may have met with the same."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _nothing(answer: Answer) -> Gap:
