@@ -1,5 +1,7 @@
 """The gate: what it lets through, how fast, what it writes down, and what names lead to."""
 
+import asyncio
+import contextlib
 import ipaddress
 import json
 import os
@@ -466,3 +468,74 @@ def test_the_systems_resolver_is_asked() -> None:
 def test_what_is_no_name_is_not_resolved() -> None:
     with pytest.raises(Refused, match="not a DNS name"):
         resolve_addresses("a b", timeout=5)
+
+
+# --- Without blocking ---------------------------------------------------------------------------------------
+
+
+def test_a_connection_is_made_without_blocking(tmp_path: Path) -> None:
+    log = tmp_path / "probes"
+
+    async def connect(gate: Gate, port: int) -> None:
+        with await gate.connect_async("127.20.0.1", port, what="test", timeout=5) as connection:
+            assert not connection.getblocking()
+            assert connection.getpeername() == ("127.20.0.1", port)
+
+    with socket.create_server(("127.20.0.1", 0)) as server, ProbeLog(log) as probes:
+        port = server.getsockname()[1]
+        asyncio.run(connect(Gate(scope(), probes, clock=lambda: NOON), port))
+    [line] = log.read_text().splitlines()
+    entry = json.loads(line)
+    assert (entry["what"], entry["ports"], entry["verdict"]) == ("test", str(port), "admitted")
+
+
+def test_what_is_out_of_scope_is_refused_without_blocking(tmp_path: Path) -> None:
+    log = tmp_path / "probes"
+    with ProbeLog(log) as probes:
+        gate = Gate(scope(), probes, clock=lambda: NOON)
+        with pytest.raises(Refused):
+            asyncio.run(gate.connect_async("127.21.0.1", 9, what="test", timeout=5))
+    assert json.loads(log.read_text())["verdict"] == "refused"
+
+
+def test_a_refused_connection_is_an_error_without_blocking() -> None:
+    with socket.create_server(("127.20.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    gate = Gate(scope(), ProbeLog(None), clock=lambda: NOON)
+    with pytest.raises(ConnectionRefusedError):
+        asyncio.run(gate.connect_async("127.20.0.1", port, what="test", timeout=5))
+
+
+def test_a_connection_that_is_not_taken_times_out_without_blocking() -> None:
+    gate = Gate(scope(), ProbeLog(None), clock=lambda: NOON)
+    with socket.socket() as full:
+        full.bind(("127.20.0.1", 0))
+        full.listen(0)
+        with contextlib.ExitStack() as held:
+            for _ in range(8):
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            with pytest.raises(TimeoutError):
+                asyncio.run(gate.connect_async(*full.getsockname(), what="test", timeout=0.05))
+
+
+def test_turns_are_waited_for_while_others_go_on() -> None:
+    """Eight connections at twenty a second, two of them at once: six twentieths of a second later all are made."""
+    turns: list[float] = []
+
+    async def all_of_them(gate: Gate, port: int) -> None:
+        async def one() -> None:
+            admitted = asyncio.get_running_loop().time
+            connection = await gate.connect_async(
+                "127.20.0.1", port, what="test", timeout=5, admitted=lambda: turns.append(admitted())
+            )
+            connection.close()
+
+        await asyncio.gather(*(one() for _ in range(8)))
+
+    with socket.create_server(("127.20.0.1", 0), backlog=16) as server:
+        gate = Gate(scope(rates=Rates(1000, 20)), ProbeLog(None), clock=lambda: NOON)
+        asyncio.run(all_of_them(gate, server.getsockname()[1]))
+    assert len(turns) == 8
+    assert turns[-1] - turns[0] >= 8 / 20 - BURST - 1 / 20

@@ -273,13 +273,13 @@ async def _connected(connection: socket.socket, peer: Any, timeout: float) -> No
         if not settled.done():
             settled.set_result(None)
 
-    loop.add_writer(connection, settle)
+    loop.add_writer(connection.fileno(), settle)
     alarm = loop.call_later(timeout, settle)
     try:
         await settled
     finally:
         alarm.cancel()
-        loop.remove_writer(connection)
+        loop.remove_writer(connection.fileno())
     try:
         connection.getpeername()
     except OSError:

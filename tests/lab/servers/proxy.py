@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import select
 import socket
 import struct
 import threading
@@ -46,44 +47,48 @@ class Proxy(ThreadedServer):
                 last = dice.choice((0, 1, 7, 60, 1000)) if doomed else None
                 self.tally.resets += doomed
             with socket.create_connection((self.address, self.port), timeout=20) as server:
-                client.settimeout(20)
                 for side in (client, server):
+                    side.settimeout(20)
                     side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                there = threading.Thread(target=self._carry, args=(client, server), daemon=True)
-                there.start()
-                if not self._answer(server, client, last):
+                if not self._carry(client, server, last):
+                    # Lingering for no time makes close() send RST in place of FIN: socket(7).
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    # The other thread may be in recv(), which keeps the connection open after close().
-                    with contextlib.suppress(OSError):
-                        server.shutdown(socket.SHUT_RDWR)
-                    client.close()
-                there.join(timeout=1)
 
         return converse
 
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while data := source.recv(16384):
-                time.sleep(self.delay)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+    def _carry(self, client: socket.socket, server: socket.socket, last: int | None) -> bool:
+        """False where the connection is to be reset: after ``last`` bytes of the answer.
 
-    def _answer(self, server: socket.socket, client: socket.socket, last: int | None) -> bool:
-        """False where the connection is to be reset: after ``last`` bytes, or when there is nothing more."""
+        One thread for both ways: a thread that waits in recv() would keep a socket from being closed by another.
+        """
         sent = 0
-        with contextlib.suppress(OSError):
-            while data := server.recv(16384):
+        open_sides: dict[socket.socket, socket.socket] = {client: server, server: client}
+        while open_sides:
+            ready, _, _ = select.select(list(open_sides), [], [], 20)
+            if not ready:
+                return False
+            for source in ready:
+                sink = open_sides[source]
+                try:
+                    data = source.recv(16384)
+                except ConnectionError:
+                    return False
+                if not data:
+                    del open_sides[source]
+                    with contextlib.suppress(OSError):
+                        sink.shutdown(socket.SHUT_WR)
+                    if source is server:
+                        return last is None
+                    continue
                 time.sleep(self.delay)
+                if source is client:
+                    sink.sendall(data)
+                    continue
                 if last is not None and sent + len(data) > last:
                     client.sendall(data[: last - sent])
                     return False
                 sent += len(data)
-                if self.fragments:
-                    for at in range(len(data)):
-                        client.sendall(data[at : at + 1])
-                else:
-                    client.sendall(data)
-            if last is not None:
-                return False
-            client.shutdown(socket.SHUT_WR)
+                size = 1 if self.fragments else len(data)
+                for at in range(0, len(data), size):
+                    client.sendall(data[at : at + size])
         return True

@@ -106,7 +106,7 @@ class Server:
     connections: int = 0
     oddities: set[Oddity] = field(default_factory=set)
     #: A hello that was answered: whoever doubts the path sends it again.
-    control: ClientHello | None = None
+    control: ClientHello | bytes | None = None
     #: Round trip and thinking, in seconds: how long the quickest answer took.
     quickest: float = 1.0
     silences: int = 0
@@ -220,7 +220,7 @@ class Asker:
                 control = await self.say(server.control)
                 if control is None:
                     return Unclear(self._ended())
-                if control.flight.hello is not None:
+                if control.flight.hello is not None or control.ssl2 is not None:
                     if closed >= CLOSED_OFTEN_ENOUGH:
                         words = f"{heard.words}, {closed} times, while it answered other hellos"
                         return Declined(None, words)
@@ -242,7 +242,10 @@ class Asker:
             if isinstance(line, Heard):
                 return line
             if isinstance(hello, bytes):
-                return await say_ssl2_hello(line, hello)
+                heard = await say_ssl2_hello(line, hello)
+                if heard.ssl2 is not None and self.server.control is None:
+                    self.server.control = hello
+                return heard
             return await self.say_over(line, hello, need=need, named=named)
 
     async def say_over(self, line: Line, hello: ClientHello, *, need: Need, named: bool = True) -> Heard:
@@ -253,7 +256,7 @@ class Asker:
         if heard.flight.hello is not None:
             server.quickest = min(server.quickest, self._loop.time() - began)
             # A choice that can be relied on to be made again.
-            if server.control is None and named:
+            if server.control is None and named and isinstance(self.checked(hello, heard), Chosen):
                 server.control = hello
         elif heard.end is End.SILENT:
             server.silences += 1

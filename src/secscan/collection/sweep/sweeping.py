@@ -1,15 +1,19 @@
 """One endpoint from first contact to facts."""
 
 import random
+from typing import TypeVar
 
-from secscan.collection.sweep.asking import Answer, Asker, Chosen, Declined, Server, Unclear
+from secscan.collection.sweep.asking import Answer, Asker, Declined, Server, Unclear
 from secscan.collection.sweep.handshake import Handshakes
-from secscan.collection.sweep.questions import PROTOCOLS, Questions
+from secscan.collection.sweep.introduction import PROTOCOLS
+from secscan.collection.sweep.questions import Questions
 from secscan.collection.sweep.seen import Seen
 from secscan.collection.sweep.settings import Depth, SweepSettings, Swept
 from secscan.facts import Gap
 from secscan.model import Endpoint, Reason
-from secscan.scope import Gate, Refused, canonical_name
+from secscan.scope import Gate, ProbeLogError, Refused, canonical_name
+
+FailureT = TypeVar("FailureT", bound=BaseException)
 
 
 async def sweep(
@@ -39,15 +43,21 @@ async def sweep(
     questions = Questions(asker, seen, shuffle=shuffle)
     answer: Answer = Unclear(Gap())
     refusal: Gap | None = None
+    broken: ProbeLogError | None = None
     try:
         answer = await questions.first_contact()
-        if isinstance(answer, Chosen):
+        if server.control is not None:
             await _everything(asker, questions, seen)
     except* Refused as refused:
-        refusal = _refusal(refused)
+        found = _first(refused).refusal
+        refusal = Gap(found.reason, found.detail)
+    except* ProbeLogError as failed:
+        broken = _first(failed)
+    if broken is not None:
+        raise broken
     if refusal is not None:
         return Swept(refusal, refusal, server.connections)
-    if not isinstance(answer, Chosen):
+    if server.control is None:
         gap = _nothing(answer)
         return Swept(gap, gap, server.connections)
     return Swept(
@@ -74,12 +84,10 @@ async def _everything(asker: Asker, questions: Questions, seen: Seen) -> None:
     )
 
 
-def _refusal(refused: "ExceptionGroup[Refused]") -> Gap:
-    first: BaseException = refused
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    assert isinstance(first, Refused)  # noqa: S101 - nothing else is in the group
-    return Gap(first.refusal.reason, first.refusal.detail)
+def _first(group: BaseExceptionGroup[FailureT]) -> FailureT:
+    """One of them: several tasks may have met with the same."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _nothing(answer: Answer) -> Gap:
