@@ -53,6 +53,9 @@ def contradiction(
     if isinstance(audit, Unobserved):
         yield not_applicable("sslyze has said nothing to compare: {detail}", detail=audit.detail)
         return
+    if not audit.facts.says_anything:
+        yield not_applicable("sslyze was not asked.")
+        return
     differences = list(_differences(seen.facts, audit.facts))
     if isinstance(chain, Observation):
         differences += _other_certificates(chain.facts, audit.facts)

@@ -71,6 +71,12 @@ def test_where_sslyze_says_nothing_there_is_nothing_to_compare(reason: Reason) -
     assert verdict.outcome is Outcome.NOT_APPLICABLE
 
 
+def test_where_sslyze_was_not_asked_there_is_nothing_to_compare() -> None:
+    nothing = tuple(VersionAudit(version=version) for version in TlsVersion)
+    [verdict] = said(tls_facts(), TlsAuditFacts(versions=nothing))
+    assert verdict.outcome is Outcome.NOT_APPLICABLE
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs"),
     [

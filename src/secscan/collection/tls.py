@@ -12,7 +12,17 @@ from secscan.collection.deep import Auditor, Nursery, Question
 from secscan.collection.hello import TIMEOUT, SpeaksOther, SpeaksTls, greet
 from secscan.collection.starttls import BY_PORT
 from secscan.collection.sweep import SweepSettings, Swept, sweep
-from secscan.facts import Absent, ChainFacts, Depth, Gap, SuiteClass, TlsAuditFacts, TlsFacts
+from secscan.facts import (
+    Absent,
+    ChainFacts,
+    Depth,
+    Gap,
+    SuiteClass,
+    TlsAuditFacts,
+    TlsFacts,
+    TlsVersion,
+    VersionAudit,
+)
 from secscan.facts.suites import in_class
 from secscan.model import Endpoint, Observation, Reason, Record, Unobserved
 from secscan.scope import Gate, Refused, ScopeError, canonical_address, canonical_name, utc_now
@@ -261,7 +271,8 @@ class _Look:
 #: A server that a sweep heard nothing from may speak another protocol, or begin in one, or wait for its client to.
 _MAY_SPEAK_OTHERWISE = (Reason.MALFORMED, Reason.TIMED_OUT, Reason.REFUSED)
 
-_NOT_ASKED = Gap(Reason.NOT_COLLECTED, "sslyze was not asked: the scan was not a deep one")
+#: Not an Unobserved: nobody tried, and nothing went wrong.
+_NOT_ASKED = TlsAuditFacts(versions=tuple(VersionAudit(version=version) for version in TlsVersion))
 
 #: Seconds for connections to be closed and threads to notice, when nobody waits for what they see any more.
 _LONGEST_FAREWELL = 5.0
@@ -299,7 +310,7 @@ def _record(
     endpoint: Endpoint,
     kind: str,
     at: datetime,
-    seen: TlsFacts | ChainFacts | Absent | Gap,
+    seen: TlsFacts | ChainFacts | TlsAuditFacts | Absent | Gap,
     volatile: Mapping[str, str],
 ) -> Record:
     if isinstance(seen, Gap):

@@ -44,5 +44,12 @@ class TlsAuditFacts(Facts, frozen=True, kw_only=True):
     #: SHA-256 of each certificate that the server calls its own, in hexadecimal, sorted.
     certificates: Reading[tuple[str, ...]] = Gap()
 
+    @property
+    def says_anything(self) -> bool:
+        """False where sslyze was not asked, or had no answer to anything."""
+        readings = [getattr(self, name) for name in self.__struct_fields__ if name != "versions"]
+        readings += [audit.offered for audit in self.versions]
+        return any(not isinstance(reading, Gap) for reading in readings)
+
     def audit(self, version: TlsVersion) -> VersionAudit:
         return next(audit for audit in self.versions if audit.version is version)
