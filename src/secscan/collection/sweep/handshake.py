@@ -84,7 +84,11 @@ class Handshakes:
         if state.offered is not True:
             seen.early_data = state.offered if isinstance(state.offered, Gap) else False
             return
-        met = await self._meet(TlsVersion.TLS1_3, lambda met: met.complete or bool(met.chain))
+        # A reset may swallow the alert of a server that can't do without a certificate, and may be a lossy path's.
+        met = await self._meet(
+            TlsVersion.TLS1_3,
+            lambda met: (met.complete or bool(met.chain)) and not (met.asked and met.cut),
+        )
         if met is None:
             return
         self._take_chain(met)
@@ -98,7 +102,7 @@ class Handshakes:
         seen.early_data = met.early_data
         if met.asked:
             # RFC 8446, section 4.4.2.4: who can't do without one says so after the handshake has ended for the client.
-            seen.client_certificate = "required" if met.error or not met.complete else "asked"
+            seen.client_certificate = "required" if met.error or met.cut or not met.complete else "asked"
         elif seen.client_certificate not in ("asked", "required"):
             seen.client_certificate = "not-asked"
         if not any(seen.versions[version].offered is True for version in BEFORE_1_3):
