@@ -191,10 +191,10 @@ async def say_ssl2_hello(line: Line, hello: bytes) -> Heard:
         return _closed(flight, "reset the connection")
 
 
-async def provoke(line: Line, flight: Flight, message: bytes, *, until: float) -> None:
+async def provoke(line: Line, flight: Flight, message: bytes, *, until: float) -> bool:
     """Sends what no client should, and listens for an alert, a heartbeat, the end, or until the instant ``until``.
 
-    What comes is in ``flight``; ``line.late`` says that the time ran out.
+    What comes is in ``flight``; ``line.late`` says that the time ran out. True: it closed in good order, without alert.
     """
     line.give_until(until)
     with contextlib.suppress(WireError):
@@ -203,9 +203,10 @@ async def provoke(line: Line, flight: Flight, message: bytes, *, until: float) -
             while flight.alert is None:
                 data = await line.receive()
                 if not data:
-                    return
+                    return True
                 flight.feed(data)
         except TimeoutError:
             line.late = True
         except OSError:
-            return
+            pass
+    return False

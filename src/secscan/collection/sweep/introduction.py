@@ -15,7 +15,7 @@ from secscan.collection.sweep.wire.code_points import (
     Extension,
 )
 from secscan.collection.sweep.wire.hello import ClientHello
-from secscan.collection.sweep.wire.record import Flight, change_cipher, empty_heartbeat
+from secscan.collection.sweep.wire.record import Flight, change_cipher, unpadded_heartbeat
 from secscan.facts import Gap, TlsVersion
 from secscan.model import Reason
 
@@ -85,7 +85,8 @@ class Introducing(Choosing):
         """CVE-2014-0224 and CVE-2014-0160 by one ChangeCipherSpec, and a heartbeat before it.
 
         Who takes the ChangeCipherSpec goes on with an empty key, and finds the second one undecipherable; everybody
-        else finds it unexpected, or closes (the reading is that of nmap's ssl-ccs-injection).
+        else finds it unexpected, or closes (the reading is that of nmap's ssl-ccs-injection). Programs that close
+        without the alert, such as Node 0.10, tell by when they do: after the first, or only after the second.
         """
         seen = self.seen
         assert flight.hello is not None  # noqa: S101 - the caller looked
@@ -93,15 +94,21 @@ class Introducing(Choosing):
         loop = asyncio.get_running_loop()
         wait = min(self.asker.server.settings.patience, 0.5 + 4 * self.asker.server.quickest)
         heartbeat = Extension.HEARTBEAT in flight.hello.extensions
-        message = (empty_heartbeat(version) if heartbeat else b"") + change_cipher(version)
+        message = (unpadded_heartbeat(version) if heartbeat else b"") + change_cipher(version)
         await provoke(line, flight, message, until=loop.time() + wait)
         if heartbeat:
             seen.heartbleed = flight.heartbeats > 0
         if not line.late:
             seen.ccs_injection = False
             return
-        await provoke(line, flight, change_cipher(version), until=loop.time() + wait)
+        closed = await provoke(line, flight, change_cipher(version), until=loop.time() + wait)
+        if heartbeat:
+            seen.heartbleed = flight.heartbeats > 0
         if line.late:
             seen.ccs_injection = Gap(Reason.TIMED_OUT, "it said nothing to an early change of cipher")
+        elif flight.alert is None and not closed:
+            seen.ccs_injection = Gap(
+                Reason.UNREADABLE, "the connection was reset after an early change of cipher"
+            )
         else:
-            seen.ccs_injection = flight.alert in (Alert.BAD_RECORD_MAC, Alert.DECRYPTION_FAILED)
+            seen.ccs_injection = closed or flight.alert in (Alert.BAD_RECORD_MAC, Alert.DECRYPTION_FAILED)

@@ -153,10 +153,12 @@ def change_cipher(version: int) -> bytes:
     return b"\x14" + min(version, 0x0303).to_bytes(2, "big") + b"\x00\x01\x01"
 
 
-def empty_heartbeat(version: int) -> bytes:
-    """A heartbeat of no payload and, against RFC 6520, section 4, of no padding.
+def unpadded_heartbeat(version: int) -> bytes:
+    """A heartbeat that carries all of the payload that it claims, and, against RFC 6520, section 4, no padding.
 
-    Who checks lengths drops it without a word; who does not (CVE-2014-0160) answers, with a payload of nothing. So no
-    memory is ever read.
+    Who checks lengths drops it without a word; who does not (CVE-2014-0160) sends the payload back. That is our own:
+    no memory is ever read. It is long because OpenSSL keeps the first 4096 bytes that it has to say in a handshake.
     """
-    return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + b"\x00\x03\x01\x00\x00"
+    payload = bytes(5000)
+    message = b"\x01" + len(payload).to_bytes(2, "big") + payload
+    return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + len(message).to_bytes(2, "big") + message
