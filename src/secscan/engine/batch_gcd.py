@@ -47,8 +47,9 @@ def _shared_primes(moduli: frozenset[int]) -> tuple[tuple[int, int], ...]:
         if (divisor := math.gcd(n, rest)) > 1
     }
     proper = {n: divisor for n, divisor in found.items() if divisor < n}
+    suspects = sorted(found)[:_MOST_PAIRS]
     for n in found.keys() - proper.keys():
-        for other in sorted(found.keys() - {n})[:_MOST_PAIRS]:
+        for other in suspects:
             divisor = math.gcd(n, other)
             if 1 < divisor < n:
                 proper[n] = divisor

@@ -41,7 +41,7 @@ def load_anchors(folder: Path) -> Authorities:
     scoped: dict[str, dict[str, tuple[bytes, ...]]] = {_OF_ZONE: {}, _OF_AGENCY: {}}
     everywhere = _all_in(folder.glob("*.pem"), read_anchors, mistakes)
     lists = _all_in(folder.glob("*.crl"), _read_lists, mistakes)
-    for place in sorted(path for path in folder.glob("*") if path.is_dir()):
+    for place in sorted(path for path in folder.glob("[!.]*") if path.is_dir()):
         prefix = next((p for p in scoped if place.name.startswith(p) and place.name != p), None)
         if prefix is None:
             message = _("is not used: call the folder zone-NAME or agency-ID, after whose hosts trust it")
