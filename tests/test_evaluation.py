@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secscan.check import REFERENCES, Check, CheckDefinitionError, Limits, Verdict, check, failed, passed
+from secscan.checks.ssh import protocol1
 from secscan.evaluation import judge_host
 from secscan.facts import (
     Absent,
@@ -694,3 +695,14 @@ def test_what_says_that_tls_was_switched_off_says_when_it_was_there() -> None:
         "TLS was spoken here on 2026-11-15 and is not any more; heard: plain HTTP. Switch it on again, or declare the "
         'service with tls = "none" if that is meant.'
     )
+
+
+# --- Other kinds of endpoints than TLS ------------------------------------------------------------------------
+
+
+def test_a_service_that_is_no_ssh_server_fails_nothing_though_it_must_speak_tls() -> None:
+    required = Host("h", services=(ExpectedService(HTTPS, tls=TlsPolicy.REQUIRED),))
+    absent = seen(Endpoint(HTTPS, A), Absent(heard="TLS", protocol="tls"), kind="ssh")
+    [finding] = judge(at_addresses(A), ports(A, p443=OPEN), absent, host=required, checks=(protocol1,))
+    assert finding.outcome is Outcome.NOT_APPLICABLE
+    assert "TLS" in str(finding.evidence)
