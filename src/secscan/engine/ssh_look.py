@@ -4,7 +4,6 @@ from secscan.collection.ssh_surface import SshSurfaceCollector, SshSurfaceSettin
 from secscan.engine.second_look import Known, SecondLook
 from secscan.model import Endpoint
 
-
 #: Servers in hand at a time: as many as there are hosts in a shard, for nearly all of it is waiting.
 AT_ONCE = 32
 
