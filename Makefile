@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test check format lint types messages catalogue lock bench screenshots clean
+.PHONY: help setup setup-system demo test check format lint types messages catalogue lock bench ssh-truth screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ catalogue: setup ## write docs/checks.md again from the checks
 bench: setup ## measure; figures go to standard output
 	$(BIN)/python -m bench.startup
 	$(BIN)/python -m bench.scan
+	$(BIN)/python -m bench.ssh_surface
+
+ssh-truth: setup ## write docs/ssh-truth.md again from the lab's SSH servers and ssh-audit
+	$(BIN)/python -m tools.ssh_truth
 
 .PHONY: fuzz-tls
 fuzz-tls: setup ## a million hostile inputs for the reader of TLS's wire format

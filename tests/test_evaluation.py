@@ -18,6 +18,7 @@ from secscan.check import (
     failed,
     passed,
 )
+from secscan.checks.ssh import protocol1
 from secscan.evaluation import judge_host
 from secscan.facts import (
     Absent,
@@ -768,3 +769,14 @@ def test_only_a_check_of_whole_hosts_is_given_their_parts(observed: Any, gathere
     odd.__annotations__ |= {"seen": Observation[observed], "each": Each[gathered]}
     with pytest.raises(CheckDefinitionError, match="for checks that observe a host as a whole"):
         check("contradiction.odd", severity=Severity.LOW)(odd)
+
+
+# --- Other kinds of endpoints than TLS ------------------------------------------------------------------------
+
+
+def test_a_service_that_is_no_ssh_server_fails_nothing_though_it_must_speak_tls() -> None:
+    required = Host("h", services=(ExpectedService(HTTPS, tls=TlsPolicy.REQUIRED),))
+    absent = seen(Endpoint(HTTPS, A), Absent(heard="TLS", protocol="tls"), kind="ssh")
+    [finding] = judge(at_addresses(A), ports(A, p443=OPEN), absent, host=required, checks=(protocol1,))
+    assert finding.outcome is Outcome.NOT_APPLICABLE
+    assert "TLS" in str(finding.evidence)

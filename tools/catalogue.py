@@ -21,7 +21,7 @@ unknown where not enough was seen to tell. The limits below are the checks' defa
 `secscan checks explain ID` shows those in force.
 """
 
-FAMILIES = {"certificate": "Certificates", "patch": "Patches", "port": "Ports", "tls": "TLS"}
+FAMILIES = {"certificate": "Certificates", "patch": "Patches", "port": "Ports", "ssh": "SSH", "tls": "TLS"}
 
 
 def main(arguments: list[str] | None = None) -> int:

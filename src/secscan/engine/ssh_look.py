@@ -4,6 +4,9 @@ from secscan.collection.ssh_surface import SshSurfaceCollector, SshSurfaceSettin
 from secscan.engine.second_look import Known, SecondLook
 from secscan.model import Endpoint
 
+#: Servers in hand at a time: as many as there are hosts in a shard, for nearly all of it is waiting.
+AT_ONCE = 32
+
 
 def ssh_look(deadline: float) -> SecondLook:
     """Looks at what said that it is SSH, and at what should be.
@@ -20,7 +23,8 @@ def ssh_look(deadline: float) -> SecondLook:
             return True
         return not known.protocol and not known.is_closed
 
-    return SecondLook(SshSurfaceCollector(SshSurfaceSettings(deadline=deadline), expected=expected), wants)
+    collector = SshSurfaceCollector(SshSurfaceSettings(deadline=deadline), expected=expected)
+    return SecondLook(collector, wants, at_once=AT_ONCE)
 
 
 def _is_expected(place: Endpoint, known: Known) -> bool:

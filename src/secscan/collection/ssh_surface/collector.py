@@ -62,7 +62,7 @@ class SshSurfaceSettings:
     """
 
     deadline: float = 60.0
-    patience: float = 10.0
+    patience: float = 8.0
     little_patience: float = 2.0
 
 
