@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from secscan.facts import BUILT_IN, INSIDE, Facts, Gap, Release, SystemFacts, decode, encode
+from secscan.facts import BUILT_IN, INSIDE, Facts, Gap, PortFacts, Release, SystemFacts, decode, encode
 from secscan.model import Level
 
 
@@ -21,3 +21,14 @@ def test_what_is_seen_from_the_inside_is_about_the_whole_host(kind: str) -> None
 def test_a_value_and_a_gap_are_told_apart(release: Release | Gap) -> None:
     facts: Facts = SystemFacts(family="linux", release=release, architecture="x86_64", kernel="6.1.0")
     assert decode(SystemFacts, SystemFacts.version, encode(facts)) == facts
+
+
+def test_ports_of_version_1_have_gaps_where_nobody_looked() -> None:
+    #: As secscan wrote them before UDP was asked.
+    written = (
+        b'{"asked":{"tcp":"22"},"method":"nmap-syn","ports":[{"identity":null,"port":22,"status":"open",'
+        b'"transport":"tcp","why":"syn-ack"}],"rest":{"tcp":"closed"}}'
+    )
+    facts = decode(PortFacts, 1, written)
+    assert isinstance(facts, PortFacts)
+    assert (facts.seen_from, facts.monlist, len(facts.ports)) == (Gap(), Gap(), 1)
