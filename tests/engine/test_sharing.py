@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from secscan.engine.gathering import gather
 from secscan.engine.sharing import SharedHostKeysGatherer
+
+from secscan.engine.gathering import gather
 from secscan.facts import Absent, Gap, ShownKey, SshFacts
 from secscan.model import (
     Agency,

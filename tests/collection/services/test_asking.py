@@ -15,8 +15,8 @@ from secscan.facts import Access, DnsOffer, Gap, ServiceFacts, SmbOffer, Spoken,
 from secscan.model import Endpoint, Host, Observation, Reason, Service, Unobserved
 from secscan.scope import Gate, ProbeLog, scope_of_addresses
 from tests.lab.servers import MissingToolError
-from tests.lab.servers.daemons import Daemon, NameServer, memcached, redis, samba
 from tests.lab.servers.listening import Running
+from tests.lab.servers.services import Daemon, NameServer, memcached, redis, samba
 
 ADDRESS = "127.0.0.1"
 ZONE = "vi-du.example"
