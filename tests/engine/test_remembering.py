@@ -203,7 +203,7 @@ class Looks:
             for rows in (self.newest, self.seen)
             for r in rows.values()
         ]
-        return Evidence(dict(self.newest), dict(self.seen), repr(marks).encode())
+        return Evidence(dict(self.newest), dict(self.seen), print=repr(marks).encode())
 
 
 steps = st.tuples(
@@ -226,7 +226,7 @@ def an_inventory(role: str, zone: str) -> Inventory:
 @given(history=st.lists(steps, min_size=2, max_size=6))
 def test_any_history_scores_as_if_nothing_was_remembered(network: Baseline, history: list[Any]) -> None:
     remembering, looks, at = RememberingDocket(network), Looks(), AT
-    evidence = Evidence({}, {}, b"nothing")
+    evidence = Evidence({}, {}, print=b"nothing")
     for choices, later, looked, up, role, zone, has_anchors in history:
         at += later
         if looked:
