@@ -47,7 +47,8 @@ class Flight:
     #: The description of the last fatal alert. Warnings are kept apart: they end nothing.
     alert: int | None = None
     warnings: list[int] = field(default_factory=list)
-    heartbeats: int = 0
+    #: An answer to a heartbeat of no payload came: 3 bytes and 16 of padding (RFC 6520, section 4).
+    bled: bool = False
     heard: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
     _message: bytearray = field(default_factory=bytearray)
@@ -107,7 +108,7 @@ class Flight:
                     raise WireError(f"more than {MOST_EMPTY} warnings")
                 self.warnings.append(description)
         elif kind == HEARTBEAT:
-            self.heartbeats += 1
+            self.bled = self.bled or (len(fragment) == 19 and fragment[:3] == b"\x02\0\0")
 
     def _messages(self) -> None:
         message = self._message
@@ -160,3 +161,10 @@ def empty_heartbeat(version: int) -> bytes:
     memory is ever read.
     """
     return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + b"\x00\x03\x01\x00\x00"
+
+
+def sound_heartbeat(version: int) -> bytes:
+    """A heartbeat as RFC 6520 has it, which is answered with what is in it: it pushes on what was answered before."""
+    payload = bytes(3000)
+    body = b"\x01" + len(payload).to_bytes(2, "big") + payload + bytes(16)
+    return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
