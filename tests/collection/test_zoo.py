@@ -32,9 +32,7 @@ def pictures(zoo: RunningZoo) -> Mapping[Exhibit, Swept]:
 
 #: Where the sweep is known to be wrong, and in what. It is empty when all is well.
 KNOWN_WRONG = {
-    "OpenSSL 3.0: TLS 1.3 with CCM alone": "its handshake offers no suite with CCM",
-    "OpenSSL 3.0 (Python): a certificate of the client's is required, TLS 1.3": "takes it for asked, at times",
-    "OpenSSL 1.0.0m (Node 0.8): SSL 2.0 to TLS 1.0 with RC4 alone": "takes the chain of SSL 2.0 for that of TLS",
+    "OpenSSL 1.0.1g (Node 0.10): single DES alone, and ChangeCipherSpec too early": "hangs up without an alert",
     "OpenSSL 3.5 (Node 24): the largest hybrid alone": "its handshake does not offer that group",
 }
 

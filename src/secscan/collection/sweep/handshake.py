@@ -33,6 +33,12 @@ _METHODS = {
 #: are to be seen too.
 _TO_SEE_ALL = 0x4 | 0x40000
 
+#: OpenSSL leaves those with CCM out by default.
+_SUITES_1_3 = (
+    b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+    b":TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"
+)
+
 #: Signature algorithms for which a server picks its certificate of one key type.
 _KEY_TYPES = {
     "RSA": "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256",
@@ -288,6 +294,7 @@ async def _flush(line: Line, connection: SSL.Connection) -> None:
 def _context(version: TlsVersion, key_type: str, protocols: tuple[bytes, ...]) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_cipher_list(b"ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    context.set_tls13_ciphersuites(_SUITES_1_3)
     context.set_min_proto_version(_METHODS[version])
     context.set_max_proto_version(_METHODS[version])
     context.set_options(_TO_SEE_ALL)

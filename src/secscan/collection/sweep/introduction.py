@@ -15,12 +15,15 @@ from secscan.collection.sweep.wire.code_points import (
     Extension,
 )
 from secscan.collection.sweep.wire.hello import ClientHello
-from secscan.collection.sweep.wire.record import Flight, change_cipher, unpadded_heartbeat
+from secscan.collection.sweep.wire.record import Flight, change_cipher, empty_heartbeat, sound_heartbeat
 from secscan.facts import Gap, TlsVersion
 from secscan.model import Reason
 
 #: What a web server is asked to choose among (RFC 7301).
 PROTOCOLS = (b"h2", b"http/1.1")
+
+#: Seconds that each heartbeat is given by itself.
+_PAUSE = 0.1
 
 
 class Introducing(Choosing):
@@ -85,30 +88,34 @@ class Introducing(Choosing):
         """CVE-2014-0224 and CVE-2014-0160 by one ChangeCipherSpec, and a heartbeat before it.
 
         Who takes the ChangeCipherSpec goes on with an empty key, and finds the second one undecipherable; everybody
-        else finds it unexpected, or closes (the reading is that of nmap's ssl-ccs-injection). Programs that close
-        without the alert, such as Node 0.10, tell by when they do: after the first, or only after the second.
+        else finds it unexpected, or closes (the reading is that of nmap's ssl-ccs-injection).
         """
         seen = self.seen
         assert flight.hello is not None  # noqa: S101 - the caller looked
         version = flight.hello.version
         loop = asyncio.get_running_loop()
         wait = min(self.asker.server.settings.patience, 0.5 + 4 * self.asker.server.quickest)
-        heartbeat = Extension.HEARTBEAT in flight.hello.extensions
-        message = (unpadded_heartbeat(version) if heartbeat else b"") + change_cipher(version)
-        await provoke(line, flight, message, until=loop.time() + wait)
-        if heartbeat:
-            seen.heartbleed = flight.heartbeats > 0
-        if not line.late:
+        if Extension.HEARTBEAT in flight.hello.extensions:
+            # Before the handshake has ended OpenSSL holds back what it answers until it has 4 kB, or an alert, and some
+            # servers read but one record a packet. So heartbeats that may well be answered follow, one by one.
+            follow = sound_heartbeat(version)
+            for message in (empty_heartbeat(version), follow, follow, follow):
+                await provoke(line, flight, message, until=loop.time() + min(wait, _PAUSE))
+        await provoke(line, flight, change_cipher(version), until=loop.time() + wait)
+        taken = line.late and flight.alert is None
+        if taken:
+            await provoke(line, flight, change_cipher(version), until=loop.time() + wait)
+        if Extension.HEARTBEAT in flight.hello.extensions:
+            seen.heartbleed = flight.bled
+        if not taken:
             seen.ccs_injection = False
-            return
-        closed = await provoke(line, flight, change_cipher(version), until=loop.time() + wait)
-        if heartbeat:
-            seen.heartbleed = flight.heartbeats > 0
-        if line.late:
-            seen.ccs_injection = Gap(Reason.TIMED_OUT, "it said nothing to an early change of cipher")
-        elif flight.alert is None and not closed:
-            seen.ccs_injection = Gap(
-                Reason.UNREADABLE, "the connection was reset after an early change of cipher"
+        elif flight.alert is None and flight.bled:
+            # Whoever bleeds is an OpenSSL from before the mending of both, and took the first one.
+            seen.ccs_injection = True
+        elif flight.alert is None:
+            words = "it took an early change of cipher in silence, and then " + (
+                "a second one too" if line.late else "hung up on a second one without an alert"
             )
+            seen.ccs_injection = Gap(Reason.TIMED_OUT if line.late else Reason.UNREADABLE, words)
         else:
-            seen.ccs_injection = closed or flight.alert in (Alert.BAD_RECORD_MAC, Alert.DECRYPTION_FAILED)
+            seen.ccs_injection = flight.alert in (Alert.BAD_RECORD_MAC, Alert.DECRYPTION_FAILED)

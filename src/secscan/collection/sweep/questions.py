@@ -191,7 +191,7 @@ class Questions(SuiteQuestions, DetailQuestions, Introducing):
                 state.preference = "client"
                 state.suites |= {SSL2_KINDS[kind] for kind in kinds}
                 if certificate:
-                    self.seen.add_chain((certificate,), None)
+                    self.seen.ssl2_leaf = certificate
             case Unclear(gap=gap):
                 state.offered = gap
             case _:

@@ -62,7 +62,8 @@ class Seen:
     )
     #: Chains by key type and certificates; the stapled answer, if any came.
     chains: dict[tuple[str, tuple[bytes, ...]], bytes | None] = field(default_factory=dict)
-    #: A staple was asked for.
+    #: SSL 2.0 sends the server's own certificate alone; where later versions send it with a chain, that one counts.
+    ssl2_leaf: bytes = b""
     chain_gap: Gap = _NOT_ASKED
     without_name: Reading[tuple[bytes, ...] | None] = _NOT_ASKED
     primes: set[DhPrime] = field(default_factory=set)
@@ -164,6 +165,8 @@ class Seen:
         )
 
     def chain(self) -> ChainFacts | Absent | Gap:
+        if self.ssl2_leaf and all(certificates[0] != self.ssl2_leaf for _, certificates in self.chains):
+            self.add_chain((self.ssl2_leaf,), None)
         if self.chains:
             chains = tuple(
                 Chain(slot=slot, certificates=certificates, ocsp=self.chains[slot, certificates])

@@ -47,7 +47,8 @@ class Flight:
     #: The description of the last fatal alert. Warnings are kept apart: they end nothing.
     alert: int | None = None
     warnings: list[int] = field(default_factory=list)
-    heartbeats: int = 0
+    #: An answer to a heartbeat of no payload came: 3 bytes and 16 of padding (RFC 6520, section 4).
+    bled: bool = False
     heard: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
     _message: bytearray = field(default_factory=bytearray)
@@ -107,7 +108,7 @@ class Flight:
                     raise WireError(f"more than {MOST_EMPTY} warnings")
                 self.warnings.append(description)
         elif kind == HEARTBEAT:
-            self.heartbeats += 1
+            self.bled = self.bled or (len(fragment) == 19 and fragment[:3] == b"\x02\0\0")
 
     def _messages(self) -> None:
         message = self._message
@@ -153,12 +154,17 @@ def change_cipher(version: int) -> bytes:
     return b"\x14" + min(version, 0x0303).to_bytes(2, "big") + b"\x00\x01\x01"
 
 
-def unpadded_heartbeat(version: int) -> bytes:
-    """A heartbeat that carries all of the payload that it claims, and, against RFC 6520, section 4, no padding.
+def empty_heartbeat(version: int) -> bytes:
+    """A heartbeat of no payload and, against RFC 6520, section 4, of no padding.
 
-    Who checks lengths drops it without a word; who does not (CVE-2014-0160) sends the payload back. That is our own:
-    no memory is ever read. It is long because OpenSSL keeps the first 4096 bytes that it has to say in a handshake.
+    Who checks lengths drops it without a word; who does not (CVE-2014-0160) answers, with a payload of nothing. So no
+    memory is ever read.
     """
-    payload = bytes(5000)
-    message = b"\x01" + len(payload).to_bytes(2, "big") + payload
-    return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + len(message).to_bytes(2, "big") + message
+    return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + b"\x00\x03\x01\x00\x00"
+
+
+def sound_heartbeat(version: int) -> bytes:
+    """A heartbeat as RFC 6520 has it, which is answered with what is in it: it pushes on what was answered before."""
+    payload = bytes(3000)
+    body = b"\x01" + len(payload).to_bytes(2, "big") + payload + bytes(16)
+    return b"\x18" + min(version, 0x0303).to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
