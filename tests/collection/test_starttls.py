@@ -223,6 +223,17 @@ CASES: list[tuple[str, str, Script, Outcome]] = [
     ),
     ("xmpp", "no features", Script(None, XMPP_HEAD + b"<stream:features/>"), NOT_OFFERED),
     (
+        "xmpp-server",
+        "nothing to offer at all",
+        Script(
+            None,
+            XMPP_HEAD
+            + b"<stream:error><undefined-condition xmlns='x'/><text xmlns='x'>No stream features to offer"
+            b"</text></stream:error></stream:stream>",
+        ),
+        NOT_OFFERED,
+    ),
+    (
         "xmpp",
         "announced and refused",
         Script(None, XMPP_OFFER, None, b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),

@@ -239,15 +239,22 @@ class Authority:
 
     def good_staple(self, identity: Identity) -> bytes:
         """An OCSP response, DER, that says the leaf is good, from a day ago for six days (RFC 6960)."""
+        return self._staple(identity, ocsp.OCSPCertStatus.GOOD)
+
+    def revoked_staple(self, identity: Identity) -> bytes:
+        """The same, which says that the leaf was revoked two days ago."""
+        return self._staple(identity, ocsp.OCSPCertStatus.REVOKED)
+
+    def _staple(self, identity: Identity, status: ocsp.OCSPCertStatus) -> bytes:
         builder = ocsp.OCSPResponseBuilder().add_response(
             cert=identity.leaf,
             issuer=x509.load_der_x509_certificate(self.intermediate),
             # Not a signature: the digest only names the issuer, and RFC 5019 asks for SHA-1 there.
             algorithm=hashes.SHA1(),  # noqa: S303
-            cert_status=ocsp.OCSPCertStatus.GOOD,
+            cert_status=status,
             this_update=self.at - timedelta(days=1),
             next_update=self.at + timedelta(days=6),
-            revocation_time=None,
+            revocation_time=self.at - timedelta(days=2) if status is ocsp.OCSPCertStatus.REVOKED else None,
             revocation_reason=None,
         )
         responder = x509.load_der_x509_certificate(self.intermediate)

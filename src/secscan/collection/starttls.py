@@ -329,6 +329,9 @@ def _xmpp(peer: _Peer, name: str, namespace: bytes = b"jabber:client") -> _Steps
         b"xmlns:stream='http://etherx.jabber.org/streams' to='" + to + b"' version='1.0'>"
     )
     said = yield from peer.through(_XMPP_FEATURES)
+    # Prosody closes a stream of servers that it has nothing to offer in, TLS included.
+    if b"No stream features to offer" in said:
+        return NotOffered()
     if b"<stream:features" not in said:
         error = _XMPP_ERROR.search(said)
         what = f"the error {error[1].decode('ascii')}" if error else "an error"

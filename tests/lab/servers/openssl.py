@@ -19,13 +19,15 @@ _PATIENCE = 5.0
 class OpenSslServer:
     """Answers any GET with a page on the session; serves one connection at a time.
 
-    Without ``identity`` only anonymous suites are left. ``staple`` is an OCSP response, DER. ``options`` go to
-    ``openssl s_server`` as they are: ``-tls1_2``, ``-cipher``, ``-legacy_renegotiation``, ...
+    Without ``identity`` only anonymous suites are left; ``second`` is one with a key of another type. ``staple`` is an
+    OCSP response, DER. ``options`` go to ``openssl s_server`` as they are: ``-tls1_2``, ``-cipher``,
+    ``-legacy_renegotiation``, ...
     """
 
     identity: Identity | None
     options: tuple[str, ...] = ()
     staple: bytes = b""
+    second: Identity | None = None
 
     def start(self, address: str = "127.0.0.1", port: int = 0) -> Running:
         port = free_port(address, port) if port else 0
@@ -45,6 +47,10 @@ class OpenSslServer:
                 arguments += option("-cert", pem_of(self.identity.certificates[:1]))
                 if len(self.identity.certificates) > 1:
                     arguments += option("-cert_chain", pem_of(self.identity.certificates[1:]))
+            if self.second is not None:
+                arguments += option("-dkey", self.second.key_pem)
+                arguments += option("-dcert", pem_of(self.second.certificates[:1]))
+                arguments += option("-dcert_chain", pem_of(self.second.certificates[1:]))
             if self.staple:
                 arguments += option("-status_file", self.staple)
             process = start_child(

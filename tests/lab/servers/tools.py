@@ -6,7 +6,19 @@ import shutil
 from tests.lab.servers.listening import LabError
 
 #: Program -> Debian and Ubuntu package.
-PACKAGES = {"nginx": "nginx-light", "openssl": "openssl", "setpriv": "util-linux"}
+PACKAGES = {
+    "dovecot": "dovecot-imapd",
+    "java": "default-jdk-headless",
+    "mariadbd": "mariadb-server",
+    "nginx": "nginx-light",
+    "openssl": "openssl",
+    "postfix": "postfix",
+    "prosody": "prosody",
+    "setpriv": "util-linux",
+    "slapd": "slapd",
+    "vsftpd": "vsftpd",
+    "xrdp": "xrdp",
+}
 
 
 class MissingToolError(LabError):
