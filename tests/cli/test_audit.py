@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +142,24 @@ def test_without_nmap_it_works_too(fleet: RunningFleet, secscan: Secscan) -> Non
     done = secscan("audit", target(fleet, "bad-1"), "--no-nmap")
     assert done.returncode == 1
     assert "certificate.expiry" in done.stdout
+
+
+def kinds_settled(document: dict[str, Any]) -> dict[str, str]:
+    """Check -> outcome, of the rules that rest on how closely TLS was looked at."""
+    return {
+        f["check"]: f["outcome"]
+        for f in document["findings"]
+        if f["check"] in ("tls.contradiction", "tls.robot", "tls.heartbleed", "tls.client-renegotiation")
+    }
+
+
+def test_by_default_sslyze_is_asked_too(fleet: RunningFleet, secscan: Secscan) -> None:
+    found = kinds_settled(as_json(secscan("audit", target(fleet, "good-1"), "--format", "json")))
+    assert found.pop("tls.contradiction") == "pass"
+    assert "unknown" not in found.values()
+
+
+def test_quick_asks_no_more_than_the_rules_need(fleet: RunningFleet, secscan: Secscan) -> None:
+    found = kinds_settled(as_json(secscan("audit", target(fleet, "good-1"), "--quick", "--format", "json")))
+    assert found.pop("tls.contradiction") == "not-applicable"
+    assert "unknown" not in found.values()
