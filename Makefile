@@ -46,6 +46,7 @@ types: setup
 generated: setup
 	$(BIN)/python tools/messages.py --check
 	$(BIN)/python tools/catalogue.py --check
+	$(BIN)/python -m tools.zoo --check
 
 messages: setup ## write reports/locale/secscan.pot again from the sources
 	$(BIN)/python tools/messages.py
@@ -64,6 +65,11 @@ ssh-truth: setup ## write docs/ssh-truth.md again from the lab's SSH servers and
 .PHONY: fuzz-tls
 fuzz-tls: setup ## a million hostile inputs for the reader of TLS's wire format
 	$(BIN)/python -m tests.fuzz.tls_wire -runs=1000000
+
+.PHONY: zoo
+zoo: setup ## ask secscan, sslyze and sslscan about every TLS server of the tests, and write docs/tls-truth.md
+	tools/old-nodes
+	$(BIN)/python -m tools.zoo
 
 screenshots: demo ## take the pictures of README.md (needs chromium)
 	$(BIN)/python tools/screenshots.py
