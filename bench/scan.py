@@ -1,6 +1,6 @@
 """A whole scan of 10 and of 200 loopback hosts: wall time, CPU, and the peak memory of all processes together.
 
-Each host is an address with one TLS server (TLS 1.2 and 1.3, ECDSA) and one SSH-like banner. Memory is the sum of
+Each host is an address with one TLS server (TLS 1.2 and 1.3, ECDSA) and one SSH server. Memory is the sum of
 the proportional set sizes (PSS) of the coordinator, its workers, nmap and sslyze, sampled ten times a second: what
 the scan really takes, with shared pages counted once.
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.lab.authority import Authority
 from tests.lab.fleet import LabAgency, LabHost, LabService, start_fleet, write_workspace
-from tests.lab.servers import SSH_GREETING, BannerServer, TlsServer
+from tests.lab.servers import TlsServer
+from tests.lab.servers.modern_ssh import ModernSshServer
 from tests.processes import descendants
 
 SIZES = (10, 200)
@@ -72,7 +73,7 @@ def _agency(size: int) -> LabAgency:
     identity = Authority(datetime.now(UTC)).good("bench.example")
     services = (
         LabService("web", 8443, TlsServer((identity,)), "web"),
-        LabService("ssh", 2222, BannerServer(SSH_GREETING), "ssh", tls="none"),
+        LabService("ssh", 2222, ModernSshServer(), "ssh", tls="none"),
     )
     hosts = tuple(
         LabHost(f"host-{i:03}", f"127.20.{60 + i // 250}.{1 + i % 250}", "portal", services)

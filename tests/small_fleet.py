@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from tests.lab.authority import Authority
 from tests.lab.fleet import LabAgency, LabHost, LabService, RunningFleet, start_fleet
-from tests.lab.servers import SSH_GREETING, BannerServer, PlainHttpServer, TlsServer
+from tests.lab.servers import PlainHttpServer, TlsServer
+from tests.lab.servers.modern_ssh import ModernSshServer
 
 
 def start_small_fleet() -> RunningFleet:
@@ -24,7 +25,7 @@ def start_small_fleet() -> RunningFleet:
                     "portal",
                     (
                         LabService("web", 8443, good, "web"),
-                        LabService("ssh", 2222, BannerServer(SSH_GREETING), "ssh", tls="none"),
+                        LabService("ssh", 2222, ModernSshServer(), "ssh", tls="none"),
                     ),
                     names=("a.example",),
                 ),

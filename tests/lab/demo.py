@@ -7,7 +7,6 @@ from tests.lab.fleet import LabAgency, LabHost, LabService, RunningFleet, start_
 from tests.lab.servers import (
     HOSTILE_GREETING,
     MYSQL_GREETING,
-    SSH_GREETING,
     V1_0,
     V1_2,
     V1_3,
@@ -27,6 +26,7 @@ from tests.lab.servers import (
     page,
     random_greeting,
 )
+from tests.lab.servers.modern_ssh import ModernSshServer
 
 #: What servers were left with that nobody has touched since 2010: CBC only, and keys without forward secrecy.
 OLD_CIPHERS = "AES256-SHA:AES128-SHA:ECDHE-RSA-AES128-SHA"
@@ -75,7 +75,7 @@ def _ministry(authority: Authority) -> LabAgency:
                         server_names=portal,
                         stand_in=TlsServer((portal_hosts[0][1],), virtual_hosts=portal_hosts),
                     ),
-                    LabService("ssh", 2222, BannerServer(SSH_GREETING), "remote administration", tls="none"),
+                    LabService("ssh", 2222, ModernSshServer(), "remote administration", tls="none"),
                 ),
             ),
             LabHost(

@@ -3,13 +3,9 @@
 A list that a configuration does not name is the server's own choice, and is not said here; ssh-audit is asked about it.
 """
 
-import asyncio
-import contextlib
 import functools
-import logging
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +15,7 @@ import paramiko
 
 from tests.lab.servers.children import end_child, start_child
 from tests.lab.servers.listening import Running
+from tests.lab.servers.modern_ssh import AsyncSshd, TakesPasswords
 from tests.lab.ssh import FakeSshd, Sshd, _find, free_port, wait_until_listening
 
 
@@ -317,45 +314,6 @@ def _dropbear_configurations() -> Iterator[Configuration]:
 # --- asyncssh -------------------------------------------------------------------------------------------
 
 
-class AsyncSshd(Running):
-    """asyncssh's server, in a thread with a loop of its own."""
-
-    def __init__(self, **options: object) -> None:
-        logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-        async def listen() -> asyncssh.SSHAcceptor:
-            return await asyncssh.listen("127.0.0.1", 0, server_factory=_Asks, **options)
-
-        self._server = asyncio.run_coroutine_threadsafe(listen(), self._loop).result(10)
-        self.address, self.port = "127.0.0.1", self._server.get_port()
-
-    def stop(self) -> None:
-        async def end() -> None:
-            self._server.close()
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
-
-        with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(end(), self._loop).result(2)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(2)
-
-
-class _Asks(asyncssh.SSHServer):
-    def begin_auth(self, username: str) -> bool:
-        return True
-
-    def password_auth_supported(self) -> bool:
-        return True
-
-    def validate_password(self, username: str, password: str) -> bool:
-        return False
-
-
 def _asyncssh(
     name: str, shows: Shows, kinds: tuple[tuple[str, int], ...], **options: object
 ) -> Configuration:
@@ -366,7 +324,7 @@ def _asyncssh(
             else asyncssh.generate_private_key(kind)
             for kind, bits in kinds
         ]
-        return AsyncSshd(server_host_keys=keys, **options)
+        return AsyncSshd("127.0.0.1", 0, server_factory=TakesPasswords, server_host_keys=keys, **options)
 
     return Configuration(name, start, shows)
 
