@@ -158,6 +158,13 @@ class TestStatuses:
             assert look(nmap=False) == look(nmap=True)
 
 
+@pytest.mark.timeout(60)
+def test_nothing_is_waited_for_where_every_port_refuses_at_once() -> None:
+    with closed_port(ADDRESS) as closed:
+        [seen] = scan(Ask(ADDRESS, frozenset({closed})), deadline=3600)
+    assert isinstance(seen, Seen)
+
+
 class TestReflection:
     @pytest.mark.root
     def test_a_scan_of_this_machine_does_not_find_itself(self) -> None:

@@ -131,9 +131,13 @@ class PortCollector:
     ) -> dict[Ask, list[AddressTarget]]:
         """Who wants to know what: two hosts may share an address, which is then asked once."""
         asks: dict[Ask, list[AddressTarget]] = defaultdict(list)
+        # One list for all hosts that share it: reading it takes longer than asking a port of it.
+        lists: dict[str, frozenset[int]] = {}
         for target in targets:
             text = self._settings.by_host.get(target.host) or self._settings.default_ports
-            asks[Ask(target.address, parse_ports(text, top))].append(target)
+            if text not in lists:
+                lists[text] = parse_ports(text, top)
+            asks[Ask(target.address, lists[text])].append(target)
         return asks
 
     def _record(self, target: AddressTarget, outcome: Seen | Missed, *, udp: "_BesideTcp | None") -> Record:
