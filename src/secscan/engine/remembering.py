@@ -230,9 +230,9 @@ class _Noting(Observation[Any]):
 
 def _as_findings(told: Mapping[str, Told]) -> list[Finding]:
     """What a score is made of, and nothing else."""
-    nowhere, nothing = Subject.of_host(""), Text(template="")
+    nowhere = Subject.of_host("")
     return [
-        Finding(nowhere, check, "", outcome, severity, nothing)
+        Finding(nowhere, check, "", outcome, severity, Text(check))
         for check, said in told.items()
         for outcome, severity in said
     ]
