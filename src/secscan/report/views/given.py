@@ -1,4 +1,4 @@
-"""What views are made of: one agency's part of a judgement, or the fleet's."""
+"""What a scorecard is made of: one agency's part of a judgement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,9 +7,7 @@ from datetime import tzinfo
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.history import Aged
-from secscan.ladder import Standing
 from secscan.model import (
-    Adjusted,
     Agency,
     Finding,
     GroupScore,
@@ -17,11 +15,9 @@ from secscan.model import (
     HostScore,
     Inventory,
     Judgement,
-    Severity,
     Stamp,
     Waiver,
 )
-from secscan.report.views.parts import failures_by_severity, standings_of
 
 NOT_AGED: Mapping[str, Sequence[Aged]] = {}
 NO_WAIVERS: Mapping[str, Waiver] = {}
@@ -47,26 +43,6 @@ class AgencyData:
     aged: Mapping[str, Aged] = field(default_factory=dict)
     #: The waivers that cover any of them, by key; one that was withdrawn since is not among them.
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FleetData:
-    """What the centre sees of a judgement: every agency's score and the number of its findings."""
-
-    agencies: Mapping[str, Agency]
-    scores: Mapping[str, GroupScore]
-    tiers: Mapping[str, GroupScore]
-    whole: GroupScore
-    hosts: Mapping[str, int]
-    failures: Mapping[str, Mapping[Severity, int]]
-    baseline: Baseline
-    stamp: Stamp
-    tz: tzinfo
-    #: Where the hosts of each agency stand on the ladder of backups, with their criticality.
-    standings: Mapping[str, tuple[tuple[int, Standing], ...]] = field(default_factory=dict)
-    adjusted: Adjusted | None = None
-    #: How many findings of each agency are past their deadline.
-    overdue: Mapping[str, int] = field(default_factory=dict)
 
 
 def agency_data(
@@ -103,41 +79,4 @@ def agency_data(
         adjusted=judgement.adjusted.agencies.get(agency_id) if judgement.adjusted else None,
         aged=own,
         waivers={key: waiver for key, waiver in waivers.items() if key in given},
-    )
-
-
-def fleet_data(
-    judgement: Judgement,
-    inventory: Inventory,
-    baseline: Baseline,
-    *,
-    tz: tzinfo,
-    aged: Mapping[str, Sequence[Aged]] = NOT_AGED,
-) -> FleetData:
-    """Every agency that the judgement scored; ``aged`` is by host."""
-    return FleetData(
-        agencies={id: inventory.agencies[id] for id in judgement.agencies if id in inventory.agencies},
-        scores=judgement.agencies,
-        tiers=judgement.tiers,
-        whole=judgement.whole,
-        hosts={id: len(score.members) for id, score in judgement.agencies.items()},
-        failures={
-            id: failures_by_severity(f for host in score.members for f in judgement.findings.get(host, ()))
-            for id, score in judgement.agencies.items()
-        },
-        baseline=baseline,
-        stamp=judgement.stamp,
-        tz=tz,
-        standings={
-            id: tuple(
-                standings_of((inventory.hosts[host], judgement.findings.get(host, ())) for host in known)
-            )
-            for id, score in judgement.agencies.items()
-            if (known := [host for host in score.members if host in inventory.hosts])
-        },
-        adjusted=judgement.adjusted,
-        overdue={
-            id: sum(one.is_overdue for host in score.members for one in aged.get(host, ()))
-            for id, score in judgement.agencies.items()
-        },
     )
