@@ -25,6 +25,7 @@ from secscan.store import (
     recording,
     revisions,
     runs,
+    sightings,
 )
 from secscan.store.chain import Chain
 from secscan.store.database import CACHE_KIB, Database
@@ -186,6 +187,11 @@ class Store:
             with self._database.reading() as connection:
                 read = list(evidence.read_evidence(connection, some, at, self._facts, kinds))
             yield from read
+
+    def last_seen(self, at: datetime, hosts: Sequence[str]) -> dict[str, datetime]:
+        """When anything of each host was last seen, up to and including ``at``; those that never were are left out."""
+        with self._database.reading() as connection:
+            return sightings.read_last_seen(connection, hosts, at)
 
     # --- What was judged ---
 
