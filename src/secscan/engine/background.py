@@ -1,19 +1,19 @@
 """Gathers from the store what a scorecard tells beside one judgement, agency by agency."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from secscan.baseline import Baseline
 from secscan.engine.causes import root_cause
 from secscan.engine.renewals import KINDS, renewals
-from secscan.engine.replay import Comparison, ReplayError, Sources
+from secscan.engine.replay import Compared, Comparison, ReplayError, Sources, compared
 from secscan.evaluation import current_addresses, services
 from secscan.facts import PortFacts, PortStatus, Release, SystemFacts
 from secscan.history.advice import Advice, Hosts, advise
 from secscan.history.background import Background, Ending, Glance, Listening, points
 from secscan.history.difference import Changed, difference
 from secscan.history.waterfall import Waterfall
-from secscan.model import AddressTarget, Evidence, Host, HostTarget, Inventory, Judgement, Observation
+from secscan.model import AddressTarget, Evidence, Host, HostTarget, Inventory, Judgement, Observation, Stamp
 from secscan.store import Store, StoreError
 from secscan.toml_source import ConfigurationError
 
@@ -24,90 +24,94 @@ LAST_RUNS = 12
 SOON = timedelta(days=90)
 
 
+def compared_with_before(
+    store: Store, run: int, *, baseline_of: Callable[[str], Baseline], sources: Sources
+) -> Compared | None:
+    """The run and the one that was judged before it; None where there is none that it can be compared with.
+
+    ``baseline_of`` loads a baseline by name.
+    """
+    judged = [one.id for one in store.runs() if one.judged_at is not None]
+    if run not in judged or judged[-1] == run:
+        return None
+    before = judged[judged.index(run) + 1]
+    try:
+        return compared(store, (before, run), baseline_of=baseline_of, sources=sources)
+    except (StoreError, ReplayError, ConfigurationError):
+        # What was seen then was pruned, or the baseline of that time is gone: its scores stay in the trend.
+        return None
+
+
 class BackgroundReader:
     """Reads for one run, and compares it with the one before it."""
 
-    def __init__(
-        self,
-        store: Store,
-        judgement: Judgement,
-        inventory: Inventory,
-        baseline: Baseline,
-        *,
-        baseline_of: Callable[[str], Baseline],
-        sources: Sources,
-    ) -> None:
-        """``judgement`` is the stored one of a run, ``baseline`` what it was made by; ``baseline_of`` loads one by name."""
+    def __init__(self, store: Store, baseline: Baseline, compared: Compared | None) -> None:
+        """``baseline`` is what the run was judged by."""
         self._store = store
-        self._judgement = judgement
-        self._inventory = inventory
         self._baseline = baseline
-        self._comparison = self._compare(baseline_of, sources)
+        self._comparison = Comparison(store, compared) if compared is not None else None
 
-    def background(self, agency: str) -> Background:
-        """What is known beside the judgement of the agency."""
-        stamp, score = self._judgement.stamp, self._judgement.agencies[agency]
-        hosts = [host for host in score.members if host in self._inventory.hosts]
+    def background(self, agency: str, judgement: Judgement, inventory: Inventory) -> Background:
+        """What is known beside the judgement of the agency, which is a run's, with the findings of its hosts."""
+        stamp, score = judgement.stamp, judgement.agencies[agency]
+        hosts = [host for host in score.members if host in inventory.hosts]
         past = self._store.past_scores(agency, hosts, run=stamp.run, last=LAST_RUNS)
         kinds = (*KINDS, SystemFacts.kind)
         evidence = dict(self._store.evidence(stamp.at, hosts, kinds=kinds))
-        compared = self._comparison
-        changes: tuple[Changed, ...] = ()
-        told: Waterfall | None = None
-        if compared is not None and compared.since.run is not None and stamp.run is not None:
-            moments = self._store.moments(compared.since.run, stamp.run, hosts=hosts)
-            changes = difference(*moments)
-            try:
-                told = compared.why(agency)
-            except (ReplayError, StoreError):
-                # The agency is new, or what was seen then was pruned: there is nothing to compare with.
-                told = None
+        since, changes, told = self._compare(agency, stamp, hosts)
         return Background(
             trend=points((one.stamp, one.agency) for one in past),
             of_hosts={host: points((one.stamp, one.hosts.get(host)) for one in past) for host in hosts},
-            since=compared.since if compared is not None and told is not None else None,
+            since=since,
             changes=changes,
             waterfall=told,
-            advice=self._advice(agency, hosts, evidence),
-            endings=tuple(self._endings(agency, evidence)),
-            glances={host: glance(self._inventory.hosts[host], evidence[host]) for host in hosts},
+            advice=self._advice(agency, judgement, inventory, evidence),
+            endings=tuple(_endings(agency, stamp.at, inventory, evidence)),
+            glances={host: glance(inventory.hosts[host], evidence[host]) for host in hosts},
         )
 
-    def _compare(self, baseline_of: Callable[[str], Baseline], sources: Sources) -> Comparison | None:
-        run = self._judgement.stamp.run
-        judged = [one.id for one in self._store.runs() if one.judged_at is not None]
-        if run not in judged or judged[-1] == run:
-            return None
-        before = judged[judged.index(run) + 1]
+    def _compare(
+        self, agency: str, stamp: Stamp, hosts: Sequence[str]
+    ) -> tuple[Stamp | None, tuple[Changed, ...], Waterfall | None]:
+        compared = self._comparison
+        if compared is None or compared.since.run is None or stamp.run is None:
+            return None, (), None
         try:
-            return Comparison(self._store, (before, run), baseline_of=baseline_of, sources=sources)
-        except (StoreError, ConfigurationError):
-            # The baseline of that time is gone.
-            return None
+            told = compared.why(agency)
+        except (StoreError, KeyError):
+            # The agency is new: there is nothing to compare with.
+            return None, (), None
+        moments = self._store.moments(compared.since.run, stamp.run, hosts=hosts)
+        return compared.since, difference(*moments), told
 
-    def _advice(self, agency: str, hosts: list[str], evidence: Mapping[str, Evidence]) -> Advice | None:
-        if not hosts:
+    def _advice(
+        self, agency: str, judgement: Judgement, inventory: Inventory, evidence: Mapping[str, Evidence]
+    ) -> Advice | None:
+        if not evidence:
             return None
-        tier = self._inventory.agencies[agency].tier
+        tier = inventory.agencies[agency].tier
         of_agency = Hosts(
-            {host: self._judgement.findings.get(host, ()) for host in hosts},
-            {host: self._inventory.hosts[host].criticality for host in hosts},
-            lambda host: self._baseline.for_host(self._inventory.hosts[host], tier),
+            {host: judgement.findings.get(host, ()) for host in evidence},
+            {host: inventory.hosts[host].criticality for host in evidence},
+            lambda host: self._baseline.for_host(inventory.hosts[host], tier),
         )
         return advise(of_agency, self._baseline, cause_of=root_cause(evidence))
 
-    def _endings(self, agency: str, evidence: Mapping[str, Evidence]) -> Iterator[Ending]:
-        """Those that end soon, or have ended. Only this agency's evidence was read: of others nothing can leak."""
-        at = self._judgement.stamp.at
-        for one in renewals(self._inventory, evidence.items(), at, agencies=[agency]):
-            if one.left(at) <= SOON:
-                certificate = one.certificate
-                yield Ending(
-                    holder=certificate.holder,
-                    issuer=certificate.issuer or "",
-                    ends=certificate.not_after,
-                    services=tuple(use.service for use in one.uses),
-                )
+
+def _endings(
+    agency: str, at: datetime, inventory: Inventory, evidence: Mapping[str, Evidence]
+) -> Iterator[Ending]:
+    """Those that end soon, or have ended. Only this agency's evidence was read: of others nothing can leak."""
+    for one in renewals(inventory, evidence.items(), at, agencies=[agency]):
+        if one.left(at) <= SOON:
+            certificate = one.certificate
+            yield Ending(
+                # Names are what it is known by; its subject is often a registration number.
+                holder=next(iter(one.names), certificate.holder) or certificate.sha256[:16],
+                issuer=certificate.issuer or "",
+                ends=certificate.not_after,
+                services=tuple(use.service for use in one.uses),
+            )
 
 
 def glance(host: Host, evidence: Evidence) -> Glance:

@@ -236,24 +236,58 @@ def why(
     ``baseline_of`` loads a baseline by name. One that was edited since is judged by as it is now: what that alone
     changes counts as a matter of the rules. Raises StoreError where a run was not judged, or not that agency.
     """
-    return Comparison(store, runs, baseline_of=baseline_of, sources=sources).why(agency)
+    return Comparison(store, compared(store, runs, baseline_of=baseline_of, sources=sources)).why(agency)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRun:
+    """A run's newest judgement of every group, without hosts, and what it was made of."""
+
+    id: int
+    scores: Scores
+    inventory: Inventory
+    baseline: Baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two runs, and what the world said by each: read once, for however many agencies and processes."""
+
+    before: JudgedRun
+    after: JudgedRun
+    then: Known
+    since: Known
+
+
+def compared(
+    store: Store,
+    runs: tuple[int, int],
+    *,
+    baseline_of: Callable[[str], Baseline],
+    sources: Sources,
+) -> Compared:
+    """Raises StoreError where a run was not judged, ReplayError where what the earlier one saw was pruned."""
+    before, after = (_judged_run(store, run, baseline_of) for run in runs)
+    at = before.scores.stamp.at
+    _refuse_pruned(store, at)
+    then = sources.of(store, before.inventory, at, at, baselines=[before.baseline, after.baseline])
+    # What was seen is that of the earlier instant on both sides; only what the world said differs.
+    return Compared(before, after, then, replace(then, at=after.scores.stamp.at))
+
+
+def _judged_run(store: Store, run: int, baseline_of: Callable[[str], Baseline]) -> JudgedRun:
+    scores = replace(store.scores(run), hosts={})
+    inventory = inventory_from_documents(store.inventory_of(run))
+    return JudgedRun(run, scores, inventory, baseline_of(scores.stamp.baseline))
 
 
 class Comparison:
-    """Two runs, whose scores, inventories and reference data are read once for however many agencies are asked for."""
+    """Of two runs, agency by agency."""
 
-    def __init__(
-        self,
-        store: Store,
-        runs: tuple[int, int],
-        *,
-        baseline_of: Callable[[str], Baseline],
-        sources: Sources,
-    ) -> None:
-        """Raises StoreError where a run was not judged."""
+    def __init__(self, store: Store, compared: Compared) -> None:
         self._store = store
-        self._before, self._after = (_Run(store, run, baseline_of) for run in runs)
-        self._sources = sources
+        self._before, self._after = compared.before, compared.after
+        self._known = compared.then, compared.since
         self._references: tuple[Mapping[type, Any], Mapping[type, Any]] | None = None
 
     @property
@@ -262,8 +296,7 @@ class Comparison:
         return self._before.scores.stamp
 
     def why(self, agency: str) -> Waterfall:
-        """As ``why``. Raises StoreError where the agency was not judged, ReplayError where what was seen was pruned."""
-        _refuse_pruned(self._store, self.since.at)
+        """As ``why``. Raises StoreError where the agency was not judged in both."""
         before, after = (_Side(self._store, agency, run) for run in (self._before, self._after))
         rejudged = self._rejudged(before, after)
         told = waterfall(
@@ -292,7 +325,7 @@ class Comparison:
                 for host in both
             }
 
-        then, since = self._known()
+        then, since = self._said()
         stamps = before.stamp, after.stamp
         # What nothing has changed for is as it was judged then: judging takes far longer than all else here.
         if before.was_judged_as_now:
@@ -306,34 +339,19 @@ class Comparison:
             by_references = judged(after, since, before.stamp.at)
         return Rejudged(by_rules, by_baseline, by_references, judged(after, since, after.stamp.at))
 
-    def _known(self) -> tuple[Mapping[type, Any], Mapping[type, Any]]:
-        """What was seen by the earlier instant, and what the world said by then, and by the later one."""
+    def _said(self) -> tuple[Mapping[type, Any], Mapping[type, Any]]:
         if self._references is None:
-            at, baselines = self.since.at, [self._before.baseline, self._after.baseline]
-            then, since = (
-                self._sources.of(
-                    self._store, self._before.inventory, at, run.scores.stamp.at, baselines=baselines
-                ).references()
-                for run in (self._before, self._after)
-            )
-            self._references = then, since
+            then, since = self._known
+            feeds = self._before.scores.stamp.feeds, self._after.scores.stamp.feeds
+            references = then.references()
+            self._references = references, references if feeds[0] == feeds[1] else since.references()
         return self._references
-
-
-class _Run:
-    """A run's newest judgement of everybody."""
-
-    def __init__(self, store: Store, run: int, baseline_of: Callable[[str], Baseline]) -> None:
-        self.id = run
-        self.scores: Scores = store.scores(run)
-        self.inventory: Inventory = inventory_from_documents(store.inventory_of(run))
-        self.baseline = baseline_of(self.scores.stamp.baseline)
 
 
 class _Side:
     """One of two judgements of an agency."""
 
-    def __init__(self, store: Store, agency: str, run: _Run) -> None:
+    def __init__(self, store: Store, agency: str, run: JudgedRun) -> None:
         members = store.members(run.id, agency)
         self.stamp: Stamp = run.scores.stamp
         self.inventory = run.inventory

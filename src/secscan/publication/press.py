@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine.background import BackgroundReader
 from secscan.engine.renewals import KINDS, Renewal, Use, renewals
+from secscan.engine.replay import Compared
 from secscan.engine.settling import READERS_CACHE
 from secscan.facts import Facts, PortFacts
 from secscan.history import Aged, State, ages
@@ -18,16 +20,21 @@ from secscan.report.rendering import render_agency
 from secscan.report.text import visible
 from secscan.report.views import Digest, agency_data, agency_view, digest, hosts_of
 from secscan.report.views.fleet import Ending, OpenPort
+from secscan.report.views.given import NO_PEERS, Peers
 from secscan.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Some agencies: their part of the inventory and of the judgement, which has no findings yet."""
+    """Some agencies: their part of the inventory and of the judgement, which has no findings yet.
+
+    ``peers``, by tier, are where all agencies stand.
+    """
 
     agencies: tuple[str, ...]
     judgement: Judgement
     inventory: Inventory
+    peers: Mapping[str, Peers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Printed:
 class Press:
     """What a member of the crew needs to print scorecards of a store.
 
-    ``editions`` are languages and folders. ``for_fleet``: digests are asked for, too.
+    ``editions`` are languages and folders. ``for_fleet``: digests are asked for, too. ``compared``: the run and the
+    one before it, if there is one.
     """
 
     location: str | Path
@@ -54,6 +62,7 @@ class Press:
     waivers: Mapping[str, Waiver]
     editions: tuple[tuple[str, Path], ...]
     for_fleet: bool
+    compared: Compared | None = None
 
     def begin(self) -> "_Printer":
         return _Printer(self, Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE))
@@ -65,6 +74,7 @@ class _Printer:
     def __init__(self, press: Press, store: Store) -> None:
         self._press = press
         self._store = store
+        self._reader = BackgroundReader(store, press.baseline, press.compared)
         self._folders = [(language, ReportFolder(folder)) for language, folder in press.editions]
 
     def close(self) -> None:
@@ -90,6 +100,8 @@ class _Printer:
                     tz=press.tz,
                     aged=aged,
                     waivers=press.waivers,
+                    background=self._reader.background(id, judgement, share.inventory),
+                    peers=share.peers.get(share.inventory.agencies[id].tier, NO_PEERS),
                 )
             )
             for language, folder in self._folders:

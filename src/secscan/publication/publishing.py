@@ -8,6 +8,7 @@ from pathlib import Path
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.crew import Crew
+from secscan.engine.replay import Compared
 from secscan.engine.settling import BATCH, crew_size
 from secscan.inventory import inventory_from_documents
 from secscan.model import Adjusted, Inventory, Judgement, Waiver
@@ -15,6 +16,7 @@ from secscan.publication.press import Press, Share
 from secscan.report.folder import ReportFolder
 from secscan.report.rendering import render_fleet
 from secscan.report.views import Before, Digest, FleetData, fleet_views
+from secscan.report.views.given import peers_of
 from secscan.store import Scores, Store
 
 
@@ -38,6 +40,8 @@ class Issue:
     checks: Mapping[str, Check]
     tz: tzinfo
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
+    #: The run and the one before it, if there is one that it can be compared with.
+    compared: Compared | None = None
 
 
 def publish(
@@ -70,6 +74,7 @@ def publish(
         waivers=issue.waivers,
         editions=tuple((edition.language, edition.folder) for edition in editions),
         for_fleet=agencies is None,
+        compared=issue.compared,
     )
     pages: list[str] = []
     digests: dict[str, Digest] = {}
@@ -96,16 +101,18 @@ def _shares(chosen: Sequence[str], scores: Scores, inventory: Inventory) -> Iter
     memberships: dict[str, list[int]] = {}
     for place, membership in enumerate(inventory.memberships):
         memberships.setdefault(membership.host, []).append(place)
+    tiers = {agency.tier for agency in inventory.agencies.values()}
+    peers = {tier: peers_of(scores.agencies, inventory.agencies, tier) for tier in tiers}
     some: list[str] = []
     hosts = 0
     for id in chosen:
         some.append(id)
         hosts += len(scores.agencies[id].members)
         if hosts >= BATCH:
-            yield _share(some, scores, inventory, memberships)
+            yield replace(_share(some, scores, inventory, memberships), peers=peers)
             some, hosts = [], 0
     if some:
-        yield _share(some, scores, inventory, memberships)
+        yield replace(_share(some, scores, inventory, memberships), peers=peers)
 
 
 def _share(
