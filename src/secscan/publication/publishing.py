@@ -11,7 +11,7 @@ from secscan.check import Check
 from secscan.engine.crew import Crew
 from secscan.engine.settling import crew_size
 from secscan.inventory import inventory_from_documents
-from secscan.model import Adjusted, Inventory, Judgement, Waiver
+from secscan.model import Inventory, Waiver
 from secscan.publication.press import Press, Share
 from secscan.report.folder import ReportFolder
 from secscan.report.rendering import render_fleet
@@ -67,7 +67,8 @@ def publish(
     press = Press(
         location=store.location,
         kinds=store.kinds,
-        run=issue.run,
+        scores=_groups(scores),
+        agencies=inventory.agencies,
         baseline=issue.baseline,
         checks=issue.checks,
         tz=issue.tz,
@@ -93,6 +94,12 @@ def publish(
         folder.complete([*of_fleet, *pages])
         written += [edition.folder / page for page in (*of_fleet, *pages)]
     return written
+
+
+def _groups(scores: Scores) -> Scores:
+    """Without the hosts, who are many."""
+    adjusted = replace(scores.adjusted, hosts={}) if scores.adjusted else None
+    return replace(scores, hosts={}, adjusted=adjusted)
 
 
 def _documents(store: Store, run: int, agencies: Collection[str] | None) -> list[dict[str, Any]]:
@@ -124,35 +131,15 @@ def _shares(chosen: Sequence[str], scores: Scores, inventory: Inventory) -> Iter
 def _share(
     agencies: Sequence[str], scores: Scores, inventory: Inventory, memberships: Mapping[str, Sequence[int]]
 ) -> Share:
-    """What is known of these agencies and of no other, but for the names of those above them."""
     members = [host for id in agencies for host in scores.agencies[id].members]
-    known = [id for id in agencies if id in inventory.agencies]
-    parents = [inventory.agencies[id].parent for id in known]
-    shown = {*known, *(id for id in parents if id is not None and id in inventory.agencies)}
-    adjusted = scores.adjusted
+    adjusted = scores.adjusted.hosts if scores.adjusted else {}
     return Share(
-        agencies=tuple(known),
-        judgement=Judgement(
-            stamp=scores.stamp,
-            findings={},
-            hosts={host: scores.hosts[host] for host in members if host in scores.hosts},
-            agencies={id: scores.agencies[id] for id in agencies},
-            tiers=scores.tiers,
-            whole=scores.whole,
-            adjusted=None
-            if adjusted is None
-            else replace(
-                adjusted,
-                hosts={host: adjusted.hosts[host] for host in members if host in adjusted.hosts},
-                agencies={id: adjusted.agencies[id] for id in agencies if id in adjusted.agencies},
-            ),
-        ),
-        inventory=Inventory(
-            agencies={id: inventory.agencies[id] for id in sorted(shown)},
-            hosts={host: inventory.hosts[host] for host in members if host in inventory.hosts},
-            memberships=tuple(
-                inventory.memberships[place] for host in members for place in memberships.get(host, ())
-            ),
+        agencies=tuple(id for id in agencies if id in inventory.agencies),
+        scores={host: scores.hosts[host] for host in members if host in scores.hosts},
+        adjusted={host: adjusted[host] for host in members if host in adjusted},
+        hosts={host: inventory.hosts[host] for host in members if host in inventory.hosts},
+        memberships=tuple(
+            inventory.memberships[place] for host in members for place in memberships.get(host, ())
         ),
     )
 
@@ -160,7 +147,6 @@ def _share(
 def _fleet(
     store: Store, issue: Issue, scores: Scores, inventory: Inventory, digests: Mapping[str, Digest]
 ) -> FleetData:
-    adjusted: Adjusted | None = scores.adjusted
     return FleetData(
         agencies={id: inventory.agencies[id] for id in digests},
         scores=scores.agencies,
@@ -171,7 +157,7 @@ def _fleet(
         stamp=scores.stamp,
         tz=issue.tz,
         checks=issue.checks,
-        adjusted=adjusted,
+        adjusted=scores.adjusted,
         before=_before(store, issue.run),
     )
 
