@@ -34,6 +34,8 @@ def command(
         with_children,
         workers_by_default,
     )
+    from secscan.engine.background import compared_with_before
+    from secscan.engine.replay import Sources
     from secscan.inventory import inventory_from_documents
     from secscan.publication import Edition, Issue, publish
     from secscan.scope import utc_now
@@ -59,6 +61,12 @@ def command(
                 checks=checks,
                 tz=place.time_zone(),
                 waivers={waiver.key: waiver for waiver in place.load_waivers(utc_now().date())},
+                compared=compared_with_before(
+                    store,
+                    judged,
+                    baseline_of=lambda name: load_baseline(name, checks, folder=place.profiles),
+                    sources=Sources(place.load_anchors(), place.feeds),
+                ),
             ),
             [Edition(language or in_use(), folder)],
             agencies=chosen,

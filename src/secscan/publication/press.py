@@ -8,7 +8,9 @@ from pathlib import Path
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine.background import BackgroundReader
 from secscan.engine.renewals import KINDS, Renewal, Use, renewals
+from secscan.engine.replay import Compared
 from secscan.engine.settling import READERS_CACHE
 from secscan.facts import Facts, PortFacts
 from secscan.history import Aged, State, ages
@@ -29,6 +31,7 @@ from secscan.report.rendering import render_agency
 from secscan.report.text import visible
 from secscan.report.views import Digest, agency_data, agency_view, digest, hosts_of
 from secscan.report.views.fleet import Ending, OpenPort
+from secscan.report.views.given import NO_PEERS, Peers
 from secscan.store import Scores, Store
 
 
@@ -56,7 +59,8 @@ class Press:
     """What a member of the crew needs to print scorecards of a store.
 
     ``scores`` are those of the groups, and ``agencies`` all of them: what a page tells of others is where they stand.
-    ``editions`` are languages and folders. ``for_fleet``: digests are asked for, too.
+    ``editions`` are languages and folders. ``for_fleet``: digests are asked for, too. ``compared``: the run
+    and the one before it, if there is one. ``peers``, by tier, are where all agencies stand.
     """
 
     location: str | Path
@@ -69,6 +73,8 @@ class Press:
     waivers: Mapping[str, Waiver]
     editions: tuple[tuple[str, Path], ...]
     for_fleet: bool
+    compared: Compared | None
+    peers: Mapping[str, Peers]
 
     def begin(self) -> "_Printer":
         return _Printer(self, Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE))
@@ -80,6 +86,7 @@ class _Printer:
     def __init__(self, press: Press, store: Store) -> None:
         self._press = press
         self._store = store
+        self._reader = BackgroundReader(store, press.baseline, press.compared)
         self._folders = [(language, ReportFolder(folder)) for language, folder in press.editions]
 
     def close(self) -> None:
@@ -103,6 +110,8 @@ class _Printer:
                     tz=press.tz,
                     aged=aged,
                     waivers=press.waivers,
+                    background=self._reader.background(id, judgement, inventory),
+                    peers=press.peers.get(press.agencies[id].tier, NO_PEERS),
                 )
             )
             for language, folder in self._folders:

@@ -9,6 +9,7 @@ from typing import Any
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.crew import Crew
+from secscan.engine.replay import Compared
 from secscan.engine.settling import crew_size
 from secscan.inventory import inventory_from_documents
 from secscan.model import Inventory, Waiver
@@ -16,6 +17,7 @@ from secscan.publication.press import Press, Share
 from secscan.report.folder import ReportFolder
 from secscan.report.rendering import render_fleet
 from secscan.report.views import Before, Digest, FleetData, fleet_views
+from secscan.report.views.given import peers_of
 from secscan.store import Scores, Store
 
 #: Hosts whose findings a process holds at once; more are read a little quicker and take more memory.
@@ -42,6 +44,8 @@ class Issue:
     checks: Mapping[str, Check]
     tz: tzinfo
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
+    #: The run and the one before it, if there is one that it can be compared with.
+    compared: Compared | None = None
 
 
 def publish(
@@ -75,6 +79,11 @@ def publish(
         waivers=issue.waivers,
         editions=tuple((edition.language, edition.folder) for edition in editions),
         for_fleet=agencies is None,
+        compared=issue.compared,
+        peers={
+            tier: peers_of(scores.agencies, inventory.agencies, tier)
+            for tier in {agency.tier for agency in inventory.agencies.values()}
+        },
     )
     pages: list[str] = []
     digests: dict[str, Digest] = {}

@@ -32,7 +32,15 @@ from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
-from secscan.store.scores import Scores, hosts_of_agencies, hosts_of_agency, read_scores, stamp_of
+from secscan.store.scores import (
+    PastScores,
+    Scores,
+    hosts_of_agencies,
+    hosts_of_agency,
+    read_past_scores,
+    read_scores,
+    stamp_of,
+)
 
 
 class Store:
@@ -319,6 +327,14 @@ class Store:
         """
         with self._database.reading() as connection:
             return read_scores(connection, _judged(connection, run), hosts_of)
+
+    def past_scores(
+        self, agency: str, hosts: Sequence[str] = (), *, run: int | None = None, last: int
+    ) -> tuple[PastScores, ...]:
+        """The scores of an agency and of hosts at the ``last`` runs up to one, by its newest judgement and, by
+        default, the newest finished and judged one; the oldest first."""
+        with self._database.reading() as connection:
+            return read_past_scores(connection, _judged(connection, run), agency, hosts, last)
 
     def judgement(self, run: int | None = None) -> Judgement:
         """A run's newest judgement, whole; by default that of the newest finished and judged run."""

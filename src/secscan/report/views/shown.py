@@ -7,6 +7,14 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 from secscan.model import Range, Reason, Severity, Text
+from secscan.report.views.shown_over_time import (
+    AttestedView,
+    EndingView,
+    GlanceView,
+    SinceView,
+    TrendView,
+    WayView,
+)
 
 #: Gravest first, the order of every page.
 GRAVEST_FIRST = tuple(sorted(Severity, reverse=True))
@@ -139,6 +147,8 @@ class FailureView:
     fix: str
     findings: tuple[FindingView, ...]
     hosts: tuple[str, ...]
+    #: The same findings by what was seen: those that look alike in every way are told once, with all their places.
+    alike: tuple[tuple[FindingView, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +282,9 @@ class HostView:
     caps: tuple[CapView, ...]
     #: The rung of the ladder of backups that it stands on, verified and possible; None where none was judged.
     rung: tuple[int, int] | None
+    glance: GlanceView | None
+    #: Its failures by severity, the gravest first: id, whether the page tells more of it, check.
+    failing: tuple[tuple[Severity, tuple[tuple[str, bool, str], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,3 +336,10 @@ class AgencyView:
     overdue: OverdueView
     waivers: tuple[WaiverView, ...]
     method: Method
+    #: None where there is nothing to compare with.
+    trend: TrendView | None
+    since: SinceView | None
+    #: None where no way to a better grade is known; then ``first`` says what to mend first.
+    way: WayView | None
+    endings: tuple[EndingView, ...]
+    attested: tuple[AttestedView, ...]
