@@ -59,6 +59,10 @@ MAY_SEE: dict[str, set[str]] = {
         "toml_source",
         "workspace",
     },
+    "publication": {
+        *("baseline", "check", "engine", "facts", "history", "inventory", "language", "model", "report"),
+        *("scoring", "store"),
+    },
     "__main__": {"cli"},
 }
 MAY_SEE["cli"] = set(MAY_SEE) - {"__main__", "checks"}

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -374,33 +373,3 @@ def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
 
     owner = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
     return findings_csv(findings, owner, shown.checks)
-
-
-def write_pages(
-    shown: Shown, folder: Path, *, language: str, tz: tzinfo, agencies: Collection[str] | None = None
-) -> Path:
-    """Writes the scorecards and the index, or only the pages of ``agencies``; returns what to open first."""
-    from secscan.report.rendering import write_report
-    from secscan.report.views import agency_data, agency_view, fleet_data, index_view
-
-    chosen = sorted(agencies if agencies is not None else shown.judgement.agencies)
-    aged = shown.aged_by_host()
-    pages = (
-        agency_view(
-            agency_data(
-                shown.judgement,
-                shown.inventory,
-                shown.baseline,
-                checks=shown.checks,
-                agency_id=id,
-                tz=tz,
-                aged=aged,
-                waivers=shown.waivers,
-            )
-        )
-        for id in chosen
-    )
-    index = None
-    if agencies is None:
-        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz, aged=aged))
-    return write_report(folder, index, pages, language=language)[0]

@@ -148,7 +148,7 @@ OPERATORS_MISTAKES = {
     "secscan.engine.targets": ["TargetError"],
     "secscan.engine.run": ["RunError"],
     "secscan.engine.replay": ["ReplayError"],
-    "secscan.report.rendering": ["ReportError"],
+    "secscan.report.folder": ["ReportError"],
     "secscan.report.paper": ["PaperError"],
 }
 

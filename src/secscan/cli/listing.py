@@ -1,16 +1,15 @@
 """Findings of a judgement with their lives and deadlines, of some agencies or hosts alone: read, not judged anew."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from secscan.baseline import Baseline, load_baseline
+from secscan.baseline import load_baseline
 from secscan.check import Check
 from secscan.cli.parts import find_all_checks
-from secscan.history import Aged, Lifecycle, State, aged
+from secscan.history import Aged, State, ages
 from secscan.inventory import inventory_from_documents
-from secscan.model import Finding, Inventory, Outcome, Stamp
+from secscan.model import Finding, Outcome, Stamp
 from secscan.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,24 +79,3 @@ def list_findings(
         owners,
         checks,
     )
-
-
-def ages(
-    lives: Mapping[str, Lifecycle],
-    failures: Iterable[Finding],
-    baseline: Baseline,
-    inventory: Inventory,
-    owners: Mapping[str, str],
-    stamp: Stamp,
-) -> dict[str, Aged]:
-    """What time has made of findings by the judgement's instant. ``failures``: as each was last seen failing."""
-    said = {finding.id: finding.evidence.values for finding in failures}
-
-    def time_to_fix(life: Lifecycle) -> timedelta | None:
-        host = inventory.hosts.get(life.subject.host or "")
-        held_to = baseline
-        if host is not None and host.id in owners:
-            held_to = baseline.for_host(host, inventory.agencies[owners[host.id]].tier)
-        return held_to.time_to_fix(life.check, life.severity)
-
-    return {id: aged(life, time_to_fix, stamp.at, said.get(id, {})) for id, life in lives.items()}

@@ -1,7 +1,6 @@
 """Scorecards on paper for ``secscan report``: PDFs beside the pages, their signatures, and what these are worth."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -24,15 +23,14 @@ if TYPE_CHECKING:
 
 
 def write_papers(
-    folder: Path,
-    agencies: Sequence[str],
+    pages: Sequence[Path],
     *,
     stamp: "Stamp",
     judged: "tuple[int, Link | None]",
     language: str,
     sign: "Sign | None" = None,
 ) -> list[Path]:
-    """Writes ``agencies/ID.pdf`` beside each page ``agencies/ID.html`` that is there, and returns the paths.
+    """Writes a PDF beside each of the agencies' pages, ``ID.html``, and returns the paths.
 
     ``judged`` is the judgement that the pages show, and its link in the chain. Raises PaperError.
     """
@@ -41,9 +39,9 @@ def write_papers(
     judgement, link = judged
     written: list[Path] = []
     with speaking(language):
-        for agency in agencies:
+        for page in pages:
             source = Provenance(
-                agency=agency,
+                agency=page.stem,
                 run=stamp.run or 0,
                 judgement=judgement,
                 manifest=link.hash if link else "",
@@ -53,7 +51,6 @@ def write_papers(
                 language=language,
                 secscan_version=stamp.secscan_version,
             )
-            page = folder / "agencies" / f"{agency}.html"
             made = to_pdf(page.read_text("utf-8"), source)
             path = page.with_suffix(".pdf")
             _replace(path, sign(made) if sign else made)
@@ -79,7 +76,7 @@ def verify(path: Path, place: "Workspace | None", at: datetime) -> int:
 
     0: all of it holds. 1: something does not. 3: nothing is wrong, and something could not be checked.
     """
-    from secscan.report.paper.verifying import MOST_PDF, Answer, Standing, examine
+    from secscan.report.paper.verifying import MOST_PDF, Standing, examine
 
     with path.open("rb") as file:
         document = file.read(MOST_PDF + 1)
@@ -115,14 +112,17 @@ def _manifest(source: Provenance | None, place: "Workspace | None") -> "Iterator
     from secscan.report.paper.verifying import Answer, Standing
 
     if source is None:
-        yield Answer(Standing.FAILS, _("The file does not say which judgement it shows: secscan did not make it."))
+        yield Answer(
+            Standing.FAILS, _("The file does not say which judgement it shows: secscan did not make it.")
+        )
         return
     named = _("run {run} of {agency}, judged on {at:%Y-%m-%d %H:%M} UTC").format(
         run=source.run, agency=_shown(source.agency), at=source.at
     )
     if not source.manifest:
         yield Answer(
-            Standing.UNCHECKED, _("It shows {named}, which is older than the chain of manifests.").format(named=named)
+            Standing.UNCHECKED,
+            _("It shows {named}, which is older than the chain of manifests.").format(named=named),
         )
         return
     if place is None or not place.database.exists():
@@ -147,19 +147,23 @@ def _in_store(source: Provenance, place: "Workspace", named: str) -> "Iterator[A
     if link is None:
         yield Answer(
             Standing.FAILS,
-            _("It shows {named}, and the store has no manifest {hash}: it is of another store, or made up.").format(
-                named=named, hash=_shown(source.manifest)
-            ),
+            _(
+                "It shows {named}, and the store has no manifest {hash}: it is of another store, or made up."
+            ).format(named=named, hash=_shown(source.manifest)),
         )
     elif (link.judgement, link.run) != (source.judgement, source.run):
         yield Answer(
-            Standing.FAILS, _("It says that it shows {named}, and its manifest is of another.").format(named=named)
+            Standing.FAILS,
+            _("It says that it shows {named}, and its manifest is of another.").format(named=named),
         )
     elif broken:
         first = _("It shows {named}, and the chain of manifests in the store is broken: {problem}")
         yield Answer(Standing.FAILS, first.format(named=named, problem=broken[0]))
     else:
-        yield Answer(Standing.HOLDS, _("It shows {named}; its manifest is in the store, and the chain is whole.").format(named=named))
+        yield Answer(
+            Standing.HOLDS,
+            _("It shows {named}; its manifest is in the store, and the chain is whole.").format(named=named),
+        )
 
 
 def _link(store: "Store", manifest: str) -> "Link | None":
@@ -200,4 +204,4 @@ def _replace(path: Path, content: bytes) -> None:
             return
     part = path.with_name(f".secscan-part-{path.name}")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)

@@ -25,13 +25,22 @@ from secscan.store import (
     recording,
     revisions,
     runs,
+    sightings,
 )
 from secscan.store.chain import Chain, Link
 from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
-from secscan.store.scores import Scores, hosts_of_agencies, hosts_of_agency, read_scores, stamp_of
+from secscan.store.scores import (
+    PastScores,
+    Scores,
+    hosts_of_agencies,
+    hosts_of_agency,
+    read_past_scores,
+    read_scores,
+    stamp_of,
+)
 
 
 class Store:
@@ -179,6 +188,11 @@ class Store:
                 read = list(evidence.read_evidence(connection, some, at, self._facts, kinds))
             yield from read
 
+    def last_seen(self, at: datetime, hosts: Sequence[str]) -> dict[str, datetime]:
+        """When anything of each host was last seen, up to and including ``at``; those that never were are left out."""
+        with self._database.reading() as connection:
+            return sightings.read_last_seen(connection, hosts, at)
+
     # --- What was judged ---
 
     def save_judgement(
@@ -310,6 +324,14 @@ class Store:
         """The scores of a run's newest judgement, by default of the newest finished and judged run."""
         with self._database.reading() as connection:
             return read_scores(connection, _judged(connection, run))
+
+    def past_scores(
+        self, agency: str, hosts: Sequence[str] = (), *, run: int | None = None, last: int
+    ) -> tuple[PastScores, ...]:
+        """The scores of an agency and of hosts at the ``last`` runs up to one, by its newest judgement and, by
+        default, the newest finished and judged one; the oldest first."""
+        with self._database.reading() as connection:
+            return read_past_scores(connection, _judged(connection, run), agency, hosts, last)
 
     def judgement(self, run: int | None = None) -> Judgement:
         """A run's newest judgement, whole; by default that of the newest finished and judged run."""

@@ -63,7 +63,9 @@ def key_place(text: str) -> KeyPlace:
     for secret in ("pin-value", "pin-source"):
         if secret in parts:
             raise PaperError(
-                _("--sign: leave out {name}: everybody can read what is on a command line").format(name=secret)
+                _("--sign: leave out {name}: everybody can read what is on a command line").format(
+                    name=secret
+                )
             )
     known = ("token", "object", "module-path")
     unknown, lacking = sorted(parts.keys() - set(known)), [name for name in known if not parts.get(name)]
@@ -113,7 +115,9 @@ def _of_file(signers: Any, place: KeyFile, secret: Ask) -> Any:
     signer = None
     if len(content) <= MOST_BYTES:
         with contextlib.suppress(ValueError, AttributeError):
-            signer = signers.SimpleSigner.load_pkcs12_data(content, other_certs=(), passphrase=secret().encode())
+            signer = signers.SimpleSigner.load_pkcs12_data(
+                content, other_certs=(), passphrase=secret().encode()
+            )
     if signer is None or signer.signing_cert is None:
         raise PaperError(
             _(
@@ -134,9 +138,9 @@ def _of_token(place: TokenKey, secret: Ask) -> Iterator[Any]:
         raise missing(e) from e
     if not place.module.is_file():
         raise PaperError(
-            _("there is no PKCS#11 module {path}; give the file that came with the token as module-path").format(
-                path=place.module
-            )
+            _(
+                "there is no PKCS#11 module {path}; give the file that came with the token as module-path"
+            ).format(path=place.module)
         )
     try:
         session = open_pkcs11_session(
@@ -174,13 +178,15 @@ def _no_token(place: TokenKey, error: Exception) -> PaperError:
     if isinstance(error, (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange)):
         return PaperError(_("the PIN of the token {token!r} is wrong").format(token=place.token))
     if isinstance(error, pkcs11.exceptions.PinLocked):
-        return PaperError(_("the token {token!r} is locked: the PIN was wrong too often").format(token=place.token))
+        return PaperError(
+            _("the token {token!r} is locked: the PIN was wrong too often").format(token=place.token)
+        )
     if isinstance(error, (pkcs11.exceptions.NoSuchKey, pkcs11.exceptions.MultipleObjectsReturned)):
         return _no_key(place)
     return PaperError(
-        _("the token {token!r} can't be used with {path} ({problem}); see what is there with: pkcs11-tool -L").format(
-            token=place.token, path=place.module, problem=str(error) or type(error).__name__
-        )
+        _(
+            "the token {token!r} can't be used with {path} ({problem}); see what is there with: pkcs11-tool -L"
+        ).format(token=place.token, path=place.module, problem=str(error) or type(error).__name__)
     )
 
 

@@ -13,7 +13,7 @@ class PaperError(ValueError):
 def missing(error: ImportError) -> PaperError:
     """What to install, where a package of the extra is not there."""
     return PaperError(
-        _("PDF files need packages that are not installed ({missing}); install them with: pip install '{extra}'").format(
-            missing=error.name or error, extra=EXTRA
-        )
+        _(
+            "PDF files need packages that are not installed ({missing}); install them with: pip install '{extra}'"
+        ).format(missing=error.name or error, extra=EXTRA)
     )

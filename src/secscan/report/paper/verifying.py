@@ -110,9 +110,7 @@ def _broken() -> tuple[type[Exception], ...]:
     )
 
 
-def _answers(
-    reader: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: datetime
-) -> Iterator[Answer]:
+def _answers(reader: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: datetime) -> Iterator[Answer]:
     found = reader.embedded_signatures
     if not found:
         yield Answer(Standing.FAILS, _("The file is not signed."))
@@ -121,7 +119,9 @@ def _answers(
         # Whose words are which part then is a question that this command does not answer.
         yield Answer(
             Standing.FAILS,
-            _("The file has {n} signatures; secscan signs once, and nothing may follow.").format(n=len(found)),
+            _("The file has {n} signatures; secscan signs once, and nothing may follow.").format(
+                n=len(found)
+            ),
         )
         return
     (signature,) = found
@@ -135,7 +135,8 @@ def _answers(
 
 def _status(signature: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: datetime) -> Any:
     from asn1crypto import x509
-    from pyhanko.sign.validation import KeyUsageConstraints, validate_pdf_signature
+    from pyhanko.sign.validation import validate_pdf_signature
+    from pyhanko.sign.validation.settings import KeyUsageConstraints
     from pyhanko_certvalidator import ValidationContext
 
     context = ValidationContext(
@@ -161,11 +162,17 @@ def _wholeness(status: Any) -> Answer:
     if not (status.intact and status.valid):
         return Answer(
             Standing.FAILS,
-            _("The signature does not fit the file: the file was changed, or the signature is of another one."),
+            _(
+                "The signature does not fit the file: the file was changed, or the signature is of another one."
+            ),
         )
     if status.coverage is not SignatureCoverageLevel.ENTIRE_FILE:
-        return Answer(Standing.FAILS, _("The signature does not cover the whole file: something was added later."))
-    return Answer(Standing.HOLDS, _("The signature fits the file and covers all of it: nothing was changed since."))
+        return Answer(
+            Standing.FAILS, _("The signature does not cover the whole file: something was added later.")
+        )
+    return Answer(
+        Standing.HOLDS, _("The signature fits the file and covers all of it: nothing was changed since.")
+    )
 
 
 def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: datetime) -> Iterator[Answer]:
@@ -184,7 +191,9 @@ def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: date
             ).format(**named),
         )
     elif status.revoked:
-        yield Answer(Standing.FAILS, _("The certificate of the signer, {signer}, was revoked.").format(**named))
+        yield Answer(
+            Standing.FAILS, _("The certificate of the signer, {signer}, was revoked.").format(**named)
+        )
     elif at > certificate.not_valid_after:
         yield Answer(
             Standing.FAILS,
@@ -196,7 +205,9 @@ def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: date
     elif at < certificate.not_valid_before:
         yield Answer(
             Standing.FAILS,
-            _("The certificate of the signer, {signer}, is valid from {begin:%Y-%m-%d} on only.").format(**named),
+            _("The certificate of the signer, {signer}, is valid from {begin:%Y-%m-%d} on only.").format(
+                **named
+            ),
         )
     elif not status.trusted:
         yield Answer(
@@ -243,8 +254,11 @@ def _embedded(node: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
 
 
 def _part(of: Any, name: str, otherwise: Any) -> Any:
-    # By index and not by get(), which gives a reference where the part lies elsewhere in the file.
-    return of[name] if name in of else otherwise
+    # get() would give a reference where the part lies elsewhere in the file; an index follows it.
+    try:
+        return of[name]
+    except KeyError:
+        return otherwise
 
 
 def _fails(sentence: str, error: Exception) -> Answer:
