@@ -149,6 +149,7 @@ OPERATORS_MISTAKES = {
     "secscan.engine.run": ["RunError"],
     "secscan.engine.replay": ["ReplayError"],
     "secscan.report.folder": ["ReportError"],
+    "secscan.report.paper": ["PaperError"],
 }
 
 
