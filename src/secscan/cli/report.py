@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from secscan.cli import options
-from secscan.language import _, in_use
+from secscan.language import LANGUAGES, _, in_use
 
 
 @click.command("report")
@@ -19,7 +19,7 @@ from secscan.language import _, in_use
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to.",
 )
-@click.option("--lang", "language", type=click.Choice(["en", "vi"]), help="Default: the language in use.")
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), help="Default: the language in use.")
 @click.option("--run", type=int, help="The run; default: the newest that was finished.")
 def command(
     workspace: str | None, agencies: tuple[str, ...], folder: Path, language: str | None, run: int | None
