@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.cli import options
-from secscan.language import _, in_use, plural
+from secscan.language import LANGUAGES, _, in_use, plural
 
 if TYPE_CHECKING:
     from secscan.report.paper.signing import Sign
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Where to."
 )
-@click.option("--lang", "language", type=click.Choice(["en", "vi"]), help="Default: the language in use.")
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), help="Default: the language in use.")
 @click.option("--run", type=int, help="The run; default: the newest that was finished.")
 @click.option("--pdf", "is_paper", is_flag=True, help="Write each scorecard as PDF, too.")
 @click.option(
