@@ -8,14 +8,13 @@ import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
-from importlib.resources import files
 
 import pytest
 
 from secscan.history import Aged, settle
 from secscan.model import Agency, Host, Outcome, Reason, Service, Subject, Text, Waiver
 from secscan.report.folder import FLEET_PAGES, MANIFEST, ReportError
-from secscan.report.rendering import render_agency, render_fleet, render_index, write_report
+from secscan.report.rendering import environment, render_agency, render_fleet, render_index, write_report
 from secscan.report.views import agency_data, agency_view, fleet_data, fleet_views, index_view
 from tests.report import samples
 from tests.report.fleets import make_full_fleet
@@ -44,7 +43,7 @@ HOSTILE = (
 )
 
 
-INDEX_SCRIPT = files("secscan.reports").joinpath("index.js").read_text("utf-8")
+INDEX_SCRIPT = environment().globals["index_script"]
 
 
 def agency_page(data=None) -> Page:

@@ -276,7 +276,7 @@ def compared(
 
 
 def _judged_run(store: Store, run: int, baseline_of: Callable[[str], Baseline]) -> JudgedRun:
-    scores = replace(store.scores(run), hosts={})
+    scores = store.scores(run, hosts_of=())
     inventory = inventory_from_documents(store.inventory_of(run))
     return JudgedRun(run, scores, inventory, baseline_of(scores.stamp.baseline))
 

@@ -27,7 +27,7 @@ from secscan.store import (
     runs,
     sightings,
 )
-from secscan.store.chain import Chain
+from secscan.store.chain import Chain, Link
 from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
 from secscan.store.numbering import chunks
@@ -320,10 +320,13 @@ class Store:
         with self._database.reading() as connection:
             return lifecycles.read_accepted(connection)
 
-    def scores(self, run: int | None = None) -> Scores:
-        """The scores of a run's newest judgement, by default of the newest finished and judged run."""
+    def scores(self, run: int | None = None, *, hosts_of: Collection[str] | None = None) -> Scores:
+        """The scores of a run's newest judgement, by default of the newest finished and judged run.
+
+        ``hosts_of`` leaves out the hosts of all agencies but these; the groups are all there.
+        """
         with self._database.reading() as connection:
-            return read_scores(connection, _judged(connection, run))
+            return read_scores(connection, _judged(connection, run), hosts_of)
 
     def past_scores(
         self, agency: str, hosts: Sequence[str] = (), *, run: int | None = None, last: int
@@ -354,6 +357,22 @@ class Store:
         """As of an instant before that, evidence can't be relied on: some was pruned. None: none ever was."""
         with self._database.reading() as connection:
             return chain.complete_since(connection)
+
+    def chain_problems(self) -> list[str]:
+        """Where the chain of manifests is broken, or says otherwise than the database; nothing is the good answer."""
+        with self._database.reading() as connection:
+            return list(chain.problems(connection))
+
+    def link(self, run: int | None = None) -> tuple[int, Link | None]:
+        """The number of a run's newest judgement, and its link in the chain; None where it is older than the chain."""
+        with self._database.reading() as connection:
+            judgement: int = _judged(connection, run).id
+            return judgement, chain.link_of(connection, judgement)
+
+    def link_named(self, hash: str) -> Link | None:
+        """The link whose manifest has this hash, in hex; None: none has. Raises ValueError on what is no hash."""
+        with self._database.reading() as connection:
+            return chain.link_named(connection, hash)
 
     def chain(self) -> Chain:
         """How far back the chain of manifests goes; whether it holds is for ``check`` to say."""
