@@ -91,6 +91,7 @@ def environment() -> Environment:
         "percent": formats.percent,
         "count": formats.count,
         "instant": _instant,
+        "moment": formats.instant,
         "day": formats.day,
         "evidence": _evidence,
         "prose": _prose,
