@@ -119,3 +119,15 @@ def with_history(data: AgencyData) -> AgencyData:
     hosts = tuple(replace(host, backups=(backup,)) if n == 0 else host for n, host in enumerate(data.hosts))
     data = replace(data, hosts=hosts, peers=PEERS, aged=make_aged(data))
     return replace(data, background=make_background(data))
+
+
+def hostile_background(data: AgencyData, text: str) -> Background:
+    """A past in which every word that came from a host is ``text``."""
+    (host, *_) = data.hosts
+    made = make_background(data)
+    service = Service(text, "tcp", 443, text)
+    return replace(
+        made,
+        endings=(Ending(text, text, samples.AT, (service,)),),
+        glances={host.id: Glance(text, text, None, None, (Listening(service, text, is_declared=False),))},
+    )
