@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from secscan.baseline import Baseline
 from secscan.engine.causes import root_cause
+from secscan.engine.comparison import Compared, Comparison, compared
 from secscan.engine.renewals import KINDS, renewals
-from secscan.engine.replay import Compared, Comparison, ReplayError, Sources, compared
+from secscan.engine.replay import ReplayError, Sources
 from secscan.evaluation import current_addresses, services
 from secscan.facts import PortFacts, PortStatus, Release, SystemFacts
 from secscan.history.advice import Advice, Hosts, advise
