@@ -11,7 +11,7 @@ from secscan.language import _, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secscan.history.difference import Change, Changed
+    from secscan.history.difference import Changed
     from secscan.model import Finding
     from secscan.store import Store
 
@@ -84,21 +84,8 @@ def _hosts(
     return among & set(hosts) if hosts else among
 
 
-def change_word(change: "Change") -> str:
-    words = {
-        "new": _("new"),
-        "reopened": _("reopened"),
-        "fixed": _("fixed"),
-        "unverified": _("can't be seen any more"),
-        "seen-again": _("seen failing again"),
-        "evidence": _("shows itself otherwise"),
-        "retired": _("gone"),
-    }
-    return words[change.value]
-
-
 def _print(changed: "Sequence[Changed]", before: int, after: int) -> None:
-    from secscan.report.words import severity_word
+    from secscan.report.words import change_word, severity_word
 
     rows = [
         (
@@ -124,6 +111,8 @@ def _print(changed: "Sequence[Changed]", before: int, after: int) -> None:
 
 
 def _counts(changed: "Sequence[Changed]") -> dict[str, int]:
+    from secscan.report.words import change_word
+
     counts: dict[str, int] = {}
     for one in changed:
         word = change_word(one.change)

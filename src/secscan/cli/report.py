@@ -1,31 +1,101 @@
-"""secscan report: write the scorecards."""
+"""secscan report: write the scorecards, as pages and on paper; and tell what a signed one is worth."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from secscan.cli import options
-from secscan.language import _, in_use
+from secscan.language import LANGUAGES, _, in_use, plural
+
+if TYPE_CHECKING:
+    from secscan.report.paper.signing import Sign
 
 
 @click.command("report")
 @options.workspace
 @options.agencies
 @click.option(
-    "--out",
-    "folder",
-    required=True,
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where to.",
+    "--out", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Where to."
 )
-@click.option("--lang", "language", type=click.Choice(["en", "vi"]), help="Default: the language in use.")
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), help="Default: the language in use.")
 @click.option("--run", type=int, help="The run; default: the newest that was finished.")
+@click.option("--pdf", "is_paper", is_flag=True, help="Write each scorecard as PDF, too.")
+@click.option(
+    "--sign",
+    "key",
+    metavar="KEY",
+    help="Sign the PDFs (PAdES): a PKCS#12 file, or pkcs11:token=LABEL;object=LABEL?module-path=FILE.so",
+)
+@click.option(
+    "--passphrase-env",
+    metavar="VARIABLE",
+    default="",
+    help="The environment variable that holds the key's passphrase or PIN; without it, it is asked for.",
+)
+@click.option(
+    "--verify",
+    "signed",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Write nothing: tell whether this PDF is whole, who signed it, and whether its run is in the store.",
+)
+@click.pass_context
 def command(
-    workspace: str | None, agencies: tuple[str, ...], folder: Path, language: str | None, run: int | None
+    ctx: click.Context,
+    workspace: str | None,
+    agencies: tuple[str, ...],
+    folder: Path | None,
+    language: str | None,
+    run: int | None,
+    is_paper: bool,
+    key: str | None,
+    passphrase_env: str,
+    signed: Path | None,
 ) -> None:
-    """Write one HTML scorecard per agency and an index into DIR. Pages that did not change are left alone."""
+    """Write one HTML scorecard per agency and an index into DIR. Pages that did not change are left alone.
+
+    With --pdf and --sign a scorecard can be filed and handed on. With --verify, the exit code is 0 where everything
+    holds, 1 where something does not, and 3 where something could not be checked. Signers are held against the
+    authorities in the workspace's ca/.
+    """
+    from secscan.cli import paper
+    from secscan.cli.parts import workspace_around
+    from secscan.scope import utc_now
+
+    if signed is not None:
+        if folder is not None or is_paper or key is not None:
+            raise click.UsageError(_("--verify writes nothing: leave out --out, --pdf and --sign"))
+        ctx.exit(paper.verify(signed, workspace_around(workspace), utc_now()))
+    if folder is None:
+        raise click.UsageError(_("Where to? Give a folder with --out, or a file to look at with --verify"))
+    if key is not None and not is_paper:
+        raise click.UsageError(_("--sign signs PDF files: give --pdf, too"))
+    # Before hours of work: a wrong passphrase is told at once.
+    with paper.signer(key, passphrase_env, utc_now()) as sign:
+        pages, papers = _write(
+            workspace, agencies, folder, language=language, run=run, sign=sign, is_paper=is_paper
+        )
+    click.echo(_("Wrote the scorecards: {index}").format(index=pages[0]))
+    if papers:
+        count = plural("{n} PDF file", "{n} PDF files", len(papers))
+        told = _("Wrote {count}, signed.") if key is not None else _("Wrote {count}.")
+        click.echo(told.format(count=count))
+
+
+def _write(
+    workspace: str | None,
+    agencies: tuple[str, ...],
+    folder: Path,
+    *,
+    language: str | None,
+    run: int | None,
+    sign: "Sign | None",
+    is_paper: bool,
+) -> tuple[list[Path], list[Path]]:
+    """The pages that were written, and the PDFs."""
     from secscan.baseline import load_baseline
+    from secscan.cli import paper
     from secscan.cli.parts import (
         find_all_checks,
         open_store,
@@ -73,4 +143,13 @@ def command(
             agencies=chosen,
             processes=workers_by_default(),
         )
-    click.echo(_("Wrote the scorecards: {index}").format(index=pages[0]))
+        if not is_paper:
+            return pages, []
+        papers = paper.write_papers(
+            [page for page in pages if page.parent.name == "agencies"],
+            stamp=stamp,
+            judged=store.link(judged),
+            language=language or in_use(),
+            sign=sign,
+        )
+    return pages, papers

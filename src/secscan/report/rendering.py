@@ -91,6 +91,7 @@ def environment() -> Environment:
         "percent": formats.percent,
         "count": formats.count,
         "instant": _instant,
+        "moment": formats.instant,
         "day": formats.day,
         "evidence": _evidence,
         "prose": _prose,
@@ -105,6 +106,10 @@ def environment() -> Environment:
         "tier_word": words.tier_word,
         "grade_word": words.grade_word,
         "rung_word": words.rung_word,
+        "cause_word": words.cause_word,
+        "change_word": words.change_word,
+        "scale": charts.scale_of,
+        "running": charts.running,
     }
     made.globals |= {
         "range_bar": charts.range_bar,
@@ -113,6 +118,8 @@ def environment() -> Environment:
         "share_bar": charts.share_bar,
         "columns": charts.columns,
         "rung_bar": charts.rung_bar,
+        "trend_chart": charts.trend_chart,
+        "fall_bar": charts.fall_bar,
         "much_waived": MUCH_WAIVED,
         "grade_columns": fleet_charts.grade_columns,
         "month_columns": fleet_charts.month_columns,

@@ -27,7 +27,7 @@ from secscan.store import (
     runs,
     sightings,
 )
-from secscan.store.chain import Chain
+from secscan.store.chain import Chain, Link
 from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
 from secscan.store.numbering import chunks
@@ -357,6 +357,22 @@ class Store:
         """As of an instant before that, evidence can't be relied on: some was pruned. None: none ever was."""
         with self._database.reading() as connection:
             return chain.complete_since(connection)
+
+    def chain_problems(self) -> list[str]:
+        """Where the chain of manifests is broken, or says otherwise than the database; nothing is the good answer."""
+        with self._database.reading() as connection:
+            return list(chain.problems(connection))
+
+    def link(self, run: int | None = None) -> tuple[int, Link | None]:
+        """The number of a run's newest judgement, and its link in the chain; None where it is older than the chain."""
+        with self._database.reading() as connection:
+            judgement: int = _judged(connection, run).id
+            return judgement, chain.link_of(connection, judgement)
+
+    def link_named(self, hash: str) -> Link | None:
+        """The link whose manifest has this hash, in hex; None: none has. Raises ValueError on what is no hash."""
+        with self._database.reading() as connection:
+            return chain.link_named(connection, hash)
 
     def chain(self) -> Chain:
         """How far back the chain of manifests goes; whether it holds is for ``check`` to say."""
