@@ -136,6 +136,7 @@ def _write(
                     judged,
                     baseline_of=lambda name: load_baseline(name, checks, folder=place.profiles),
                     sources=Sources(place.load_anchors(), place.feeds),
+                    agencies=chosen,
                 ),
             ),
             [Edition(language or in_use(), folder)],

@@ -25,7 +25,8 @@ def command(agency: str, before: int | None, after: int | None, workspace: str |
     """
     from secscan.baseline import load_baseline
     from secscan.cli.parts import find_all_checks, open_store, open_workspace
-    from secscan.engine.replay import Sources, why
+    from secscan.engine.comparison import why
+    from secscan.engine.replay import Sources
     from secscan.report import formats
     from secscan.report.words import cause_word
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.background import BackgroundReader
+from secscan.engine.comparison import Compared
 from secscan.engine.renewals import KINDS, Renewal, Use, renewals
-from secscan.engine.replay import Compared
 from secscan.engine.settling import READERS_CACHE
 from secscan.facts import Facts, PortFacts
 from secscan.history import Aged, State, ages

@@ -8,8 +8,8 @@ from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine.comparison import Compared
 from secscan.engine.crew import Crew
-from secscan.engine.replay import Compared
 from secscan.engine.settling import crew_size
 from secscan.inventory import inventory_from_documents
 from secscan.model import Inventory, Waiver
