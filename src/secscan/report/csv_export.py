@@ -1,7 +1,5 @@
 """Findings as CSV that a spreadsheet opens as it is: UTF-8 with a byte-order mark, and no cell a formula."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -11,6 +9,7 @@ from secscan.language import _
 from secscan.model import Outcome, SubjectLevel
 from secscan.report.exported import Exported
 from secscan.report.text import cell, sentence
+from secscan.spreadsheet import plain_lines
 
 #: What a column holds; programs read them by these names, so they are the same in every language.
 COLUMNS = (
@@ -42,24 +41,10 @@ COLUMNS = (
     "waiver",
 )
 
-#: Before all, so that a spreadsheet reads UTF-8.
-BYTE_ORDER_MARK = "\ufeff"
-
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """A table, one line at a time: lines end as RFC 4180 asks, a byte-order mark is before all, and no cell is a formula.
-
-    To be written as UTF-8 with ``newline=""``.
-    """
-    line = io.StringIO()
-    writer = csv.writer(line)
-    writer.writerow(columns)
-    yield BYTE_ORDER_MARK + line.getvalue()
-    for row in rows:
-        line.seek(0)
-        line.truncate()
-        writer.writerow([cell(row[column]) for column in columns])
-        yield line.getvalue()
+    """A table, a row at a time, as ``plain_lines``; no cell is a formula, or holds what can't be seen."""
+    return plain_lines(columns, ({column: cell(row[column]) for column in columns} for row in rows))
 
 
 def findings_lines(rows: Iterable[Exported]) -> Iterator[str]:

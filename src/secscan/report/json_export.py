@@ -161,6 +161,7 @@ def agency_document(
         findings={host: of_host for host, of_host in judgement.findings.items() if host in members},
         hosts={host: one for host, one in judgement.hosts.items() if host in members},
         agencies={agency: score},
+        tiers={},
     )
     lives = {id: one for id, one in aged.items() if one.life.subject.id in members}
     document = judgement_document(own, inventory, baseline, checks, aged=lives, waivers=waivers)
