@@ -22,6 +22,7 @@ MOST_PDF = 64 * 1024 * 1024
 PURPOSES = frozenset(
     {
         "1.3.6.1.5.5.7.3.36",
+        "any_extended_key_usage",
         "email_protection",
         "microsoft_document_signing",
         "adobe_authentic_documents_trust",
@@ -150,8 +151,6 @@ def _status(signature: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at
     usage = KeyUsageConstraints(
         key_usage={"digital_signature", "non_repudiation"},
         match_all_key_usages=False,
-        extd_key_usage=PURPOSES,
-        explicit_extd_key_usage_required=False,
     )
     return validate_pdf_signature(signature, context, key_usage_settings=usage)
 
@@ -214,13 +213,26 @@ def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: date
             Standing.FAILS,
             _(
                 "The signer is not known: {signer}, certified by {issuer}; no path leads to an authority in ca/, or "
-                "the certificate is not for signing"
+                "the key may not sign"
+            ).format(**named),
+        )
+    elif not _may_sign(certificate):
+        yield Answer(
+            Standing.FAILS,
+            _(
+                "The certificate of the signer, {signer}, is for other purposes than signing documents."
             ).format(**named),
         )
     else:
         yield Answer(
             Standing.HOLDS, _("Signed by {signer}, certified by {issuer}, which ca/ trusts.").format(**named)
         )
+
+
+def _may_sign(certificate: Any) -> bool:
+    """RFC 5280, 4.2.1.12: a certificate that names no purposes is for all. (pyHanko would ask for one to be named.)"""
+    purposes = certificate.extended_key_usage_value
+    return purposes is None or not PURPOSES.isdisjoint(purposes.native)
 
 
 def _called(name: Any) -> str:
