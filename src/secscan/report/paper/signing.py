@@ -154,7 +154,7 @@ def _of_token(place: TokenKey, secret: Ask) -> Iterator[Any]:
 def _signer_on(session: Any, place: TokenKey) -> Any:
     from pyhanko.sign.pkcs11 import PKCS11Signer
 
-    label = {"cert_label": place.object, "key_label": place.object}
+    label: dict[str, Any] = {"cert_label": place.object, "key_label": place.object}
     # All certificates: those between the signer's and the authority let others build the path.
     signer = PKCS11Signer(session, **label, other_certs_to_pull=None)
     # pyHanko says in words, and in no type of error, that there is none, or more than one.

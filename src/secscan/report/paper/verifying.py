@@ -126,12 +126,15 @@ def _answers(reader: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: 
         )
         return
     (signature,) = found
-    status = _status(signature, anchors, lists, at)
+    status = _status(signature, anchors, (), at)
     whole = _wholeness(status)
     yield whole
     # Of a signature that is of another file, whose it is says nothing of this one.
     if whole.standing is Standing.HOLDS:
-        yield from _signer(status, signature.signer_cert, anchors=anchors, at=at)
+        # Without a list of its own a certificate is not distrusted; with one, pyHanko looks into it only when told to
+        # require one.
+        revoked = bool(lists) and _status(signature, anchors, lists, at).revoked
+        yield from _signer(status, signature.signer_cert, anchors=anchors, at=at, revoked=revoked)
 
 
 def _status(signature: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: datetime) -> Any:
@@ -145,8 +148,7 @@ def _status(signature: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at
         crls=list(lists),
         moment=at,
         allow_fetching=False,
-        # A list that was brought along counts; that none was is no reason to distrust.
-        revocation_mode="soft-fail",
+        revocation_mode="require" if lists else "soft-fail",
     )
     usage = KeyUsageConstraints(
         key_usage={"digital_signature", "non_repudiation"},
@@ -174,7 +176,9 @@ def _wholeness(status: Any) -> Answer:
     )
 
 
-def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: datetime) -> Iterator[Answer]:
+def _signer(
+    status: Any, certificate: Any, *, anchors: Sequence[bytes], at: datetime, revoked: bool
+) -> Iterator[Answer]:
     named = {
         "signer": _called(certificate.subject),
         "issuer": _called(certificate.issuer),
@@ -189,7 +193,7 @@ def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: date
                 "put the authority's certificate into ca/ of a workspace"
             ).format(**named),
         )
-    elif status.revoked:
+    elif revoked:
         yield Answer(
             Standing.FAILS, _("The certificate of the signer, {signer}, was revoked.").format(**named)
         )
