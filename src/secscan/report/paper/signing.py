@@ -113,11 +113,11 @@ def _of_file(signers: Any, place: KeyFile, secret: Ask) -> Any:
     with place.path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     signer = None
+    # Outside: that nobody gave a passphrase is another mistake than that it is wrong.
+    passphrase = secret().encode()
     if len(content) <= MOST_BYTES:
         with contextlib.suppress(ValueError, AttributeError):
-            signer = signers.SimpleSigner.load_pkcs12_data(
-                content, other_certs=(), passphrase=secret().encode()
-            )
+            signer = signers.SimpleSigner.load_pkcs12_data(content, other_certs=(), passphrase=passphrase)
     if signer is None or signer.signing_cert is None:
         raise PaperError(
             _(
