@@ -187,7 +187,7 @@ def _is_current(path: Path, content: bytes) -> bool:
 
 
 def _said(compiled: bytes) -> dict[Any, Any]:
-    return {message.id: message.string for message in read_mo(io.BytesIO(compiled)) if message.id}
+    return {str(message.id): message.string for message in read_mo(io.BytesIO(compiled)) if message.id}
 
 
 def _catalogues() -> list[Path]:
@@ -227,6 +227,9 @@ def _add_documentation(catalogue: Catalog, check: Check) -> None:
     file = Path(check.function.__code__.co_filename).resolve().relative_to(ROOT).as_posix()
     for part, text in (("claim", check.claim), ("why", check.why), ("fix", check.fix)):
         catalogue.add(text, None, [(file, 0)], auto_comments=[f"{check.id}: {part}"])
+    for name, limit in check.limits.model_fields.items() if check.limits is not None else ():
+        if limit.description:
+            catalogue.add(limit.description, None, [(file, 0)], auto_comments=[f"{check.id}: {name}"])
 
 
 def _add_command(catalogue: Catalog, command: click.Command, path: str) -> None:

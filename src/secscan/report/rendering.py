@@ -220,7 +220,9 @@ def _baseline_title(method: Method) -> str:
 def _page_name(agency: str) -> str:
     if not _SLUG.fullmatch(agency):
         raise ReportError(
-            f"agency id {visible(agency)!r} can't name a file: use ASCII letters, digits, '-', '_' and '.'"
+            _("agency id {agency!r} can't name a file: use ASCII letters, digits, '-', '_' and '.'").format(
+                agency=visible(agency)
+            )
         )
     return f"agencies/{agency}.html"
 
@@ -228,7 +230,11 @@ def _page_name(agency: str) -> str:
 def _former_pages(folder: Path) -> set[str]:
     """The pages of the report that the folder holds; none where it is new or empty."""
     if folder.exists() and not folder.is_dir():
-        raise ReportError(f"{folder} is a file; name a folder that is new, empty or holds a former report")
+        raise ReportError(
+            _("{folder} is a file; name a folder that is new, empty or holds a former report").format(
+                folder=folder
+            )
+        )
     if not folder.exists() or all(_is_part(path) for path in folder.iterdir()):
         return set()
     try:
@@ -236,8 +242,10 @@ def _former_pages(folder: Path) -> set[str]:
         pages = {p for p in json.loads((folder / MANIFEST).read_text("utf-8"))["pages"] if isinstance(p, str)}
     except (OSError, ValueError, KeyError, TypeError):
         raise ReportError(
-            f"{folder} is not empty and holds no report of secscan ({MANIFEST} is missing or damaged): "
-            "nothing was written; name a new or empty folder"
+            _(
+                "{folder} is not empty and holds no report of secscan ({manifest} is missing or "
+                "damaged): nothing was written; name a new or empty folder"
+            ).format(folder=folder, manifest=MANIFEST)
         ) from None
     return {page for page in pages if _is_page(page)}
 
