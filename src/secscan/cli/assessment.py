@@ -10,6 +10,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text as Styled
 
+from secscan.alphabet import sort_key
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.cli.console import CLEAN, COVERAGE, FINDINGS, out, table
@@ -100,7 +101,7 @@ def print_audit(shown: Shown) -> None:
     if len(shown.judgement.hosts) > 1:
         rows = [
             (host, _range(score.range), formats.percent(score.coverage.share))
-            for host, score in sorted(shown.judgement.hosts.items())
+            for host, score in sorted(shown.judgement.hosts.items(), key=lambda item: sort_key(item[0]))
         ]
         out().print(table("", [_("Host"), _("Score"), _("Coverage")], rows, right=[1, 2]))
     for group in shown.judgement.agencies.values():
@@ -113,7 +114,10 @@ def print_agencies(shown: Shown) -> None:
     late = Counter(one.life.subject.id for one in shown.aged.values() if one.is_overdue)
     adjusted = judgement.adjusted.agencies if judgement.adjusted else {}
     rows = []
-    for id, agency in sorted(shown.inventory.agencies.items()):
+    by_name = sorted(
+        shown.inventory.agencies.items(), key=lambda item: (sort_key(item[1].name(in_use())), item[0])
+    )
+    for id, agency in by_name:
         group = judgement.agencies.get(id)
         if group is None:
             continue

@@ -85,9 +85,11 @@ def command(workspace: str | None, agencies: tuple[str, ...], expiring: timedelt
 
 
 def _print(shown: "Sequence[Renewal]", inventory: "Inventory", now: datetime) -> None:
+    from secscan.report import formats
+
     rows = [
         (
-            one.certificate.not_after.date().isoformat(),
+            formats.day(one.certificate.not_after),
             str(one.left(now).days),
             one.certificate.holder,
             one.certificate.issuer or "?",
