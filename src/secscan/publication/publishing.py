@@ -10,7 +10,6 @@ from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.comparison import Compared
 from secscan.engine.crew import Crew
-from secscan.engine.settling import crew_size
 from secscan.inventory import inventory_from_documents
 from secscan.model import Inventory, Waiver
 from secscan.publication.press import Press, Share
@@ -22,6 +21,9 @@ from secscan.store import Scores, Store
 
 #: Hosts whose findings a process holds at once; more are read a little quicker and take more memory.
 HOSTS_AT_ONCE = 60
+
+#: Fewer hosts are printed before another process is ready to.
+HOSTS_A_PROCESS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ def publish(
     *,
     agencies: Collection[str] | None = None,
     processes: int = 1,
+    hosts_a_process: int = HOSTS_A_PROCESS,
 ) -> list[Path]:
     """Writes every edition and returns the pages' paths, the first edition's index first.
 
     With ``agencies``, only their scorecards are renewed; without, the reports are whole: the fleet's pages are written,
     and scorecards of agencies that are gone are removed. Pages that did not change are left alone.
+    ``processes`` is the most there may be; a fleet of few hosts (``hosts_a_process`` each) is printed in this one.
     Raises StoreError where the run was not judged, ReportError where a folder holds something else.
     """
     scores = store.scores(issue.run, hosts_of=agencies)
@@ -88,7 +92,8 @@ def publish(
     pages: list[str] = []
     digests: dict[str, Digest] = {}
     hosts = sum(len(scores.agencies[id].members) for id in chosen)
-    with Crew(press, crew_size(hosts, processes)) as crew:
+    size = min(processes, hosts // hosts_a_process)
+    with Crew(press, size if size > 1 else 0) as crew:
         for printed in crew.do(_shares(chosen, scores, inventory)):
             pages += printed.pages
             digests |= printed.digests

@@ -25,5 +25,6 @@ def read_last_seen(connection: Connection, hosts: Sequence[str], at: datetime) -
         newest = newest.where(o.c.run.not_in(distrusted))
     seen: dict[str, datetime] = {}
     for some in chunks(hosts):
-        seen |= dict(connection.execute(newest.where(h.c.name.in_(some))).tuples().all())
+        for name, last in connection.execute(newest.where(h.c.name.in_(some))):
+            seen[name] = last
     return seen
