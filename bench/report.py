@@ -25,7 +25,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from bench.history import BATCH, BEGAN, an_inventory, measuring, records
-from secscan.baseline import load_baseline
+from secscan.baseline import Baseline, load_baseline
+from secscan.engine.background import compared_with_before
+from secscan.engine.replay import Sources
 from secscan.engine.run import Means, judge
 from secscan.engine.stamping import stamp
 from secscan.inventory import agency_documents, inventory_hash
@@ -159,16 +161,21 @@ def measure(arguments: argparse.Namespace, place: Workspace, folder: Path) -> No
     checks = find_checks()
     with Store.open(place.database) as store:
         run = store.newest_judged_run()
-        issue = Issue(
-            run=run,
-            baseline=load_baseline(store.stamp(run).baseline, checks, folder=place.profiles),
-            checks=checks,
-            tz=place.time_zone(),
-        )
         editions = [Edition(language, folder / language) for language in LANGUAGES]
+
+        def baseline_of(name: str) -> Baseline:
+            return load_baseline(name, checks, folder=place.profiles)
+
         for what in ("all pages", "the same again"):
             before = _files(folder)
             with measuring() as cost:
+                issue = Issue(
+                    run=run,
+                    baseline=baseline_of(store.stamp(run).baseline),
+                    checks=checks,
+                    tz=place.time_zone(),
+                    compared=compared_with_before(store, run, baseline_of=baseline_of, sources=Sources()),
+                )
                 pages = publish(store, issue, editions, processes=arguments.processes)
             after = _files(folder)
             written = sum(before.get(page) != state for page, state in after.items())

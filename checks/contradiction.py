@@ -19,6 +19,7 @@ from secscan.facts import Absent, AddressFacts, ChainFacts, PortFacts, PortStatu
 from secscan.facts.certificate import Certificate, Extensions, read_certificate
 from secscan.facts.ports import port_ranges, ports_in
 from secscan.model import (
+    NOT_AN_ATTEMPT,
     AddressTarget,
     Each,
     Endpoint,
@@ -242,7 +243,14 @@ def certificates(_where: Observation[AddressFacts], chains: Each[ChainFacts]) ->
     several = {service: records for service, records in by_service.items() if len(records) > 1}
     told = [verdict for service, records in several.items() for verdict in _alike(_called(service), records)]
     yield from told
-    if not told:
+    if told:
+        return
+    unseen = [record for record in chains.records if isinstance(record, Unobserved)]
+    never_asked = all(record.reason in NOT_AN_ATTEMPT | {Reason.OUT_OF_SCOPE} for record in unseen)
+    if unseen and len(unseen) == len(chains.records) and (several or never_asked):
+        text = "No certificate of this host was seen: {detail}"
+        yield unknown(unseen[0].reason, text, detail=unseen[0].detail or unseen[0].reason.value)
+    else:
         yield not_applicable("No service of this host shows certificates at more than one address.")
 
 

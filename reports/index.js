@@ -1,4 +1,5 @@
-// Narrows and orders the list of agencies. Without it the page says all the same.
+// Narrows and orders the list of agencies. Without it the page says all the same. It goes onto the page as one line: comments
+// stand on lines of their own, and every statement ends with a semicolon.
 (() => {
   "use strict";
   // Fewer are never ranked: in so small a group a place says nothing.
@@ -8,7 +9,7 @@
   const told = document.getElementById("told");
   if (!table || !form || !told) return;
   const body = table.tBodies[0];
-  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").replace(/[đĐ]/g, "d").toLowerCase();
+  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").replace(/[\u0111\u0110]/g, "d").toLowerCase();
   const among = (text) => new Set((text || "").split(" "));
   const rows = Array.from(body.rows, (row, place) => ({
     row,

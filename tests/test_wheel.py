@@ -197,7 +197,7 @@ def test_it_runs_as_a_module_too(installed: Installed) -> None:
 def test_it_finds_its_checks(installed: Installed) -> None:
     listed = json.loads(installed.secscan("checks", "list", "--format", "json").stdout)
     families = {check["id"].partition(".")[0] for check in listed}
-    assert families == {"backup", "certificate", "patch", "port", "ssh", "tls"}
+    assert families == {"backup", "certificate", "contradiction", "patch", "port", "ssh", "tls"}
 
 
 def test_it_finds_its_profiles(installed: Installed) -> None:

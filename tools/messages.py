@@ -1,6 +1,11 @@
-"""Writes reports/locale/secscan.pot from the sources: code, templates, and what checks say of themselves.
+"""Writes reports/locale/secscan.pot from the sources, and brings every catalogue of a language up to it.
 
-With --check it writes nothing and fails where the file is not what it would write, or where a message can't be
+The sources are code, templates, what checks say of themselves, what commands say of themselves, and click. A catalogue
+(LANGUAGE/LC_MESSAGES/secscan.po) keeps its translations; a message that is new to it is there without one. Nothing is
+guessed, so nothing becomes fuzzy. Entries of messages that are gone stay, as a source of words, while any message
+lacks its translation, and go with the last of these. Beside it the compiled catalogue (secscan.mo) is written.
+
+With --check it writes nothing and fails where a file is not what it would write, or where a message can't be
 extracted because it is put together where it is marked.
 """
 
@@ -12,11 +17,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
-from babel.messages.pofile import write_po
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po, write_po
 
 from secscan.check import Check
+from secscan.cli import COMMANDS, program
+from secscan.cli.translated import paragraphs
 from secscan.registry import find_checks
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +43,9 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "unknown": (2,),
     "not_applicable": None,
 }
+
+#: The same for click, which speaks through gettext on its own.
+CLICK_KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "ngettext": (1, 2)}
 
 #: How templates are read; the same as in secscan.report.rendering.
 TEMPLATE_OPTIONS = {
@@ -59,14 +71,46 @@ def main() -> int:
     for place in hidden:
         print(f"{place}: not a literal message; translate a template and fill in its values", file=sys.stderr)
     made = template()
+    stale = [
+        path.relative_to(ROOT).as_posix() for path, content in _files(made) if not _is_current(path, content)
+    ]
     if not args.check:
-        TEMPLATE.parent.mkdir(exist_ok=True)
-        TEMPLATE.write_text(made, "utf-8")
+        for path, content in _files(made):
+            if not _is_current(path, content):
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+        for path in _catalogues():
+            print(_balance(path))
         return 0
-    if not TEMPLATE.exists() or TEMPLATE.read_text("utf-8") != made:
-        print(f"{TEMPLATE.relative_to(ROOT)} is stale: run `make messages`", file=sys.stderr)
-        return 1
-    return 1 if hidden else 0
+    for name in stale:
+        print(f"{name} is stale: run `make messages`", file=sys.stderr)
+    return 1 if hidden or stale else 0
+
+
+def updated(catalogue: Catalog, template: str) -> Catalog:
+    """The catalogue with all messages of the template and no others, its translations kept.
+
+    Obsolete entries are kept while a message lacks its translation: it may be an obsolete one reworded.
+    """
+    entries = read_po(io.StringIO(template))
+    known = {(message.id, message.context): message for message in catalogue if message.id}
+    catalogue.update(entries, no_fuzzy_matching=True, update_creation_date=False)
+    for message in catalogue:
+        # Babel leaves what it finds under the same singular: a message that got another plural is another message.
+        before = known.get((message.id, message.context))
+        if message.id and before is None:
+            message.string = ("",) * catalogue.num_plurals if message.pluralizable else ""
+    if not any(untranslated(catalogue)):
+        catalogue.obsolete.clear()
+    return catalogue
+
+
+def untranslated(catalogue: Catalog) -> Iterator[str]:
+    """The messages that have no translation, or one that is marked as doubtful."""
+    for message in catalogue:
+        strings = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
+        if message.id and (message.fuzzy or not all(strings)):
+            yield message.id if isinstance(message.id, str) else message.id[0]
 
 
 def template() -> str:
@@ -81,11 +125,11 @@ def template() -> str:
         _add(catalogue, path, "jinja2.ext:babel_extract", TEMPLATE_OPTIONS)
     for check in find_checks().values():
         _add_documentation(catalogue, check)
-    written = io.BytesIO()
-    # File names without line numbers: moving a line is no change to a message.
-    write_po(written, catalogue, width=0, sort_output=True, include_lineno=False)
-    lines = written.getvalue().decode().splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(VARIABLE))
+    for name, about in COMMANDS.items():
+        catalogue.add(about, None, [("src/secscan/cli/__init__.py", 0)], auto_comments=[f"secscan {name}"])
+    _add_command(catalogue, program, "secscan")
+    _add_click(catalogue)
+    return _written(catalogue)
 
 
 def unextractable() -> Iterator[str]:
@@ -122,6 +166,56 @@ def _sources(suffix: str) -> Iterator[Path]:
                 yield path
 
 
+def _files(template: str) -> Iterator[tuple[Path, bytes]]:
+    """What there is to be, file by file."""
+    yield TEMPLATE, template.encode()
+    for path in _catalogues():
+        catalogue = updated(_read(path), template)
+        yield path, _written(catalogue).encode()
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        yield path.with_suffix(".mo"), compiled.getvalue()
+
+
+def _is_current(path: Path, content: bytes) -> bool:
+    if not path.exists():
+        return False
+    if path.suffix == ".mo":
+        # By what it says and not byte by byte: its head names the version of Babel that wrote it.
+        return _said(path.read_bytes()) == _said(content)
+    return path.read_bytes() == content
+
+
+def _said(compiled: bytes) -> dict[Any, Any]:
+    return {message.id: message.string for message in read_mo(io.BytesIO(compiled)) if message.id}
+
+
+def _catalogues() -> list[Path]:
+    return sorted(TEMPLATE.parent.glob(f"*/LC_MESSAGES/{TEMPLATE.stem}.po"))
+
+
+def _read(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parent.parent.name)
+
+
+def _balance(path: Path) -> str:
+    catalogue = _read(path)
+    lacking = sum(1 for _message in untranslated(catalogue))
+    return (
+        f"{path.relative_to(ROOT)}: {len(catalogue)} messages, {lacking} untranslated, "
+        f"{len(catalogue.obsolete)} obsolete"
+    )
+
+
+def _written(catalogue: Catalog) -> str:
+    written = io.BytesIO()
+    # File names without line numbers: moving a line is no change to a message.
+    write_po(written, catalogue, width=0, sort_output=True, include_lineno=False)
+    lines = written.getvalue().decode().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(VARIABLE))
+
+
 def _add(catalogue: Catalog, path: Path, method: str, options: dict[str, Any]) -> None:
     name = path.relative_to(ROOT).as_posix()
     with path.open("rb") as file:
@@ -133,6 +227,38 @@ def _add_documentation(catalogue: Catalog, check: Check) -> None:
     file = Path(check.function.__code__.co_filename).resolve().relative_to(ROOT).as_posix()
     for part, text in (("claim", check.claim), ("why", check.why), ("fix", check.fix)):
         catalogue.add(text, None, [(file, 0)], auto_comments=[f"{check.id}: {part}"])
+
+
+def _add_command(catalogue: Catalog, command: click.Command, path: str) -> None:
+    """What a command and its options say in ``--help``, and the same of the commands below it."""
+    file = "src/secscan/cli/__init__.py"
+    if command.callback is not None and command is not program:
+        file = Path(command.callback.__code__.co_filename).resolve().relative_to(ROOT).as_posix()
+    for text in paragraphs(command.help or ""):
+        catalogue.add(text, None, [(file, 0)], auto_comments=[path])
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            comments = [f"{path} {parameter.opts[0]}"]
+            catalogue.add(parameter.help, None, [(file, 0)], auto_comments=comments)
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path)
+        for name in command.list_commands(context):
+            below = command.commands.get(name) or command.get_command(context, name)
+            if below is not None:
+                _add_command(catalogue, below, f"{path} {name}")
+
+
+def _add_click(catalogue: Catalog) -> None:
+    """What click says by itself: the words of usage, headings, mistakes."""
+    folder = Path(click.__file__).parent
+    for path in sorted(folder.glob("*.py")):
+        with path.open("rb") as file:
+            for _line, message, comments, context in extract(
+                "python", file, CLICK_KEYWORDS, ("Translators:",)
+            ):
+                catalogue.add(
+                    message, None, [(f"click/{path.name}", 0)], auto_comments=comments, context=context
+                )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
 """gettext for everything that is shown: the command line, reports, and the texts of checks."""
 
 import gettext
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import as_file, files
 
 from secscan.model import Text
 
 DOMAIN = "secscan"
+
+#: The languages there are: English, which messages are written in, and those with a catalogue.
+LANGUAGES = ("en", "vi")
 
 #: What can go wrong where a template meets its values: a translation that names a value which is not there, or
 #: host text that a check put into its template by mistake.
@@ -85,9 +90,15 @@ def say(text: Text) -> str:
     return text.template
 
 
+def code_of(locale: str) -> str:
+    """The language of a locale's name, without country, encoding and variant: ``vi`` of ``vi_VN.UTF-8@currency``."""
+    return re.split(r"[-_.@]", locale, maxsplit=1)[0].lower()
+
+
+@cache
 def _speech(language: str) -> _Speech:
-    code = language.replace("-", "_").partition(".")[0]
+    code = code_of(language)
     # gettext reads catalogues from folders only, so a zipped package would be unpacked here.
     with as_file(files("secscan.reports").joinpath("locale")) as folder:
         catalogue = gettext.translation(DOMAIN, folder, [code], fallback=True)
-    return _Speech(code.partition("_")[0].lower() or "en", catalogue)
+    return _Speech(code or "en", catalogue)

@@ -21,9 +21,11 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -94,6 +96,12 @@ def printed(browser: Browser, html: str) -> PdfReader:
         return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=False)))
 
 
+def texts(document: PdfReader) -> list[str]:
+    """What stands on each sheet, without its number, and ligatures as letters."""
+    said = (unicodedata.normalize("NFKC", sheet.extract_text()) for sheet in document.pages)
+    return [re.sub(r"^\d+ / \d+\n", "", text) for text in said]
+
+
 def markup_errors(pages: Mapping[str, str]) -> list[str]:
     """What the Nu HTML checker calls an error or warns of, by the page's name."""
     java = shutil.which("java")
@@ -126,7 +134,9 @@ def markup_errors(pages: Mapping[str, str]) -> list[str]:
     return [
         f"{names.get(m.get('url', ''), m.get('url', ''))}:{m.get('lastLine', '')}: {m['message']} {m.get('extract', '')}"
         for m in messages
-        if m["type"] == "error" or m.get("subType") == "warning"
+        if (m["type"] == "error" or m.get("subType") == "warning")
+        # It guesses the language from most words; names and rules are English or Vietnamese on either page.
+        and "appears to be written in" not in m["message"]
     ]
 
 

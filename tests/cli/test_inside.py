@@ -85,12 +85,20 @@ def test_a_host_whose_key_nobody_trusted_is_not_logged_in_to(
     lab: Lab, tmp_path: Path, secscan: Secscan
 ) -> None:
     before = lab.host.log.count("Accepted publickey")
+    (tmp_path / "none").write_text("")
     done = audit(secscan, lab, tmp_path / "none")
     document = as_json(done)
     assert set(outcomes(document).values()) == {"unknown"}
     assert "secscan trust" in json.dumps(document)
     assert lab.host.log.count("Accepted publickey") == before
     assert done.returncode == 3
+
+
+def test_a_file_of_trusted_keys_that_is_not_there_is_said_with_how_it_is_made(
+    lab: Lab, tmp_path: Path, secscan: Secscan
+) -> None:
+    done = audit(secscan, lab, tmp_path / "none")
+    assert (done.returncode, "secscan trust 127.31.0.1" in done.stderr) == (2, True)
 
 
 def test_a_key_that_changed_is_a_critical_finding_and_nobody_logs_in(

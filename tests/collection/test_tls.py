@@ -299,7 +299,11 @@ def test_a_mistake_of_ours_costs_one_endpoint(collector: TlsCollector) -> None:
         stumbling = Stumbling(scope_of_addresses([ADDRESS]), ProbeLog(None))
         records = list(collector.collect([broken, endpoint(running)], stumbling))
     assert {r.reason for r in records if r.target == broken and isinstance(r, Unobserved)} == {Reason.BUG}
-    assert {r.kind for r in records if r.target != broken and isinstance(r, Observation)} == {"tls", "chain"}
+    assert {r.kind for r in records if r.target != broken and isinstance(r, Observation)} == {
+        "tls",
+        "chain",
+        "tls-audit",
+    }
 
 
 # --- What is left behind --------------------------------------------------------------------------------------

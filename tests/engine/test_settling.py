@@ -20,6 +20,7 @@ from secscan.model import Agency, Canary, Finding, Host, Inventory, Membership, 
 from secscan.registry import find_checks
 from secscan.scope import scope_of_addresses
 from secscan.store import Store
+from secscan.workspace.anchors import Authorities
 from tests.store.samples import ADDRESS, a_start, addresses, later, missed, ports
 
 HOSTS = tuple(f"h{n}" for n in range(1, 7))
@@ -79,7 +80,7 @@ def a_settling(store: Store, checks: dict[str, Check], baseline: Baseline) -> Se
         location=store.location,
         inventory=inventory,
         baseline=baseline,
-        known=what_is_known(store, inventory, [baseline], AT, anchors=(), feeds=None, known=AT),
+        known=what_is_known(store, inventory, [baseline], AT, anchors=Authorities(), feeds=None, known=AT),
         at=AT,
         standing=frozenset(checks),
         waivers=(a_waiver(check="port.remote-login"),),
@@ -104,7 +105,7 @@ def test_batches_come_to_what_one_look_at_all_comes_to(
     run = look(store, 0, h1=(23, 443), h2=(22,), h4=())
     inventory = an_inventory(*HOSTS)
     judged = judge(run, inventory, means(store, checks, baseline), at=AT)
-    known = what_is_known(store, inventory, [baseline], AT, anchors=(), feeds=None, known=AT)
+    known = what_is_known(store, inventory, [baseline], AT, anchors=Authorities(), feeds=None, known=AT)
     whole = judge_fleet(
         inventory,
         store.evidence(AT, HOSTS),

@@ -137,9 +137,10 @@ class _Reading:
         )
 
     def _domain_of(self, domains: Mapping[str, DomainTable]) -> Mapping[str, str]:
-        """Check -> the domain it counts in."""
+        """Check -> the domain it counts in: one that names it goes before those whose pattern it fits."""
         found: dict[str, str] = {}
         resting: set[str] = set()
+        named = {id for domain in domains.values() for id in domain.rules if id in self.checks}
         for name, domain in domains.items():
             for i, pattern in enumerate(domain.rules):
                 loc = ("domains", name, "rules", i)
@@ -147,6 +148,8 @@ class _Reading:
                 if not meant:
                     message = no_such_check(pattern, self.checks)
                     self.mistakes.append(self.stack.mistake(loc, message))
+                if pattern not in self.checks:
+                    meant -= named
                 if not domain.enabled:
                     resting |= meant
                     continue

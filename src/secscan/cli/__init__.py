@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from secscan.language import LANGUAGES
+
 #: Command -> the module that has it, and its one line in ``--help`` (so that help imports nothing heavy).
 COMMANDS = {
     "audit": "look at single hosts once, without a workspace",
@@ -50,8 +52,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in COMMANDS:
             return None
+        from secscan.cli.translated import translated
+
         command: click.Command = importlib.import_module(f"secscan.cli.{name.replace('-', '_')}").command
-        return command
+        return translated(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -59,9 +63,12 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
 
+            from secscan.language import _
+
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint} See: secscan --help", ctx)
+            hint = _(" Did you mean {near!r}?").format(near=near[0]) if near else ""
+            unknown = _("There is no command {name!r}.").format(name=args[0])
+            raise click.UsageError(unknown + hint + _(" See: secscan --help"), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -85,7 +92,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 )
 @click.option(
     "--lang",
-    type=click.Choice(["en", "vi"]),
+    type=click.Choice(LANGUAGES),
     help="Default: from secscan.toml where there is one, else from LANG.",
 )
 def program(lang: str | None) -> None:
@@ -97,9 +104,6 @@ def program(lang: str | None) -> None:
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage or configuration error, 3 too little was
     seen.
     """
-    from secscan.cli.console import speak
-
-    speak(lang)
 
 
 def main(args: list[str] | None = None) -> Any:
@@ -121,11 +125,26 @@ def main(args: list[str] | None = None) -> Any:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _language(args: list[str]) -> str | None:
+    """What --lang says, before anything else is read: mistakes and help come in that language too."""
+    for at, argument in enumerate(args):
+        name, _, value = argument.partition("=")
+        if name == "--lang":
+            wanted = value or "".join(args[at + 1 : at + 2])
+            return wanted if wanted in LANGUAGES else None
+        if not argument.startswith("-"):
+            break
+    return None
+
+
 def _run(args: list[str] | None) -> Any:
-    from secscan.cli.console import OutputError, operators_mistake, our_mistake
+    from secscan.cli.console import OutputError, operators_mistake, our_mistake, speak
+    from secscan.cli.translated import translated
+
+    speak(_language(sys.argv[1:] if args is None else args))
 
     try:
-        return program.main(args, prog_name="secscan", standalone_mode=False)
+        return translated(program).main(args, prog_name="secscan", standalone_mode=False)
     except click.exceptions.Abort:
         return 130
     except KeyboardInterrupt:

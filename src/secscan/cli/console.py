@@ -1,14 +1,16 @@
 """What the commands share: the terminal, the language, and mistakes in an operator's words."""
 
+import gettext
 import io
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from secscan.language import _, use
+from secscan.language import DOMAIN, LANGUAGES, _, code_of, use
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -79,9 +81,31 @@ def _prepared(stream: TextIO) -> TextIO:
 
 
 def speak(language: str | None) -> None:
-    """Uses ``language``, or that of the environment (LC_ALL, LC_MESSAGES, LANG), or English."""
-    environment = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    use(language or next(filter(None, environment), "en"))
+    """Uses ``language``, or that of the environment, or English; click too, which goes by LANGUAGE alone.
+
+    What is started from here on inherits LANGUAGE. Where another program's words are read, LC_ALL=C outdoes it.
+    """
+    chosen = language or language_of(os.environ)
+    use(chosen)
+    gettext.bindtextdomain(DOMAIN, str(files("secscan.reports").joinpath("locale")))
+    gettext.textdomain(DOMAIN)
+    os.environ["LANGUAGE"] = chosen
+
+
+def language_of(environment: Mapping[str, str]) -> str:
+    """The language of LC_ALL, LC_MESSAGES or LANG, whichever is set first; the first of LANGUAGE that is ours before it.
+
+    As gettext does (GNU gettext manual, "The LANGUAGE variable"): where the locale is C or POSIX, LANGUAGE does not
+    count, and English it is.
+    """
+    locales = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next(filter(None, locales), "C")
+    if locale.partition(".")[0] in ("C", "POSIX"):
+        return "en"
+    for wanted in (*environment.get("LANGUAGE", "").split(":"), locale):
+        if code_of(wanted) in LANGUAGES:
+            return code_of(wanted)
+    return "en"
 
 
 def out() -> "Console":
@@ -103,11 +127,15 @@ def _console(*, stderr: bool) -> "Console":
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
 
 
-def write(document: str) -> None:
-    """Writes CSV, HTML or JSON to standard output: in UTF-8, as they promise, whatever the terminal speaks."""
+def write(document: str | Iterable[str]) -> None:
+    """Writes CSV, HTML or JSON to standard output: in UTF-8, as they promise, whatever the terminal speaks.
+
+    What is given in pieces is written as it comes.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    sys.stdout.write(document)
+    for piece in (document,) if isinstance(document, str) else document:
+        sys.stdout.write(piece)
 
 
 def table(

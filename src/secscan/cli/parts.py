@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.check import Check
+from secscan.cli.console import speak
 from secscan.history import State, ages
-from secscan.language import _, plural, use
+from secscan.language import _, plural
 from secscan.model import Inventory
 from secscan.registry import find_checks
 from secscan.report import formats
@@ -70,7 +71,7 @@ def _speak_as(place: Workspace) -> None:
     with contextlib.suppress(ConfigurationError):
         language = read_toml(place.settings).data.get("language")
         if language == place.load_settings().language:
-            use(language)
+            speak(language)
 
 
 def open_store(workspace: Workspace, *, create: bool = False) -> "Store":

@@ -248,8 +248,8 @@ class _Look:
                 return swept
             case SpeaksTls(starttls=protocol):
                 return await self._swept(endpoint, protocol)
-            case SpeaksOther(heard=heard):
-                absent = Absent(heard=heard[:200])
+            case SpeaksOther(heard=heard, protocol=protocol):
+                absent = Absent(heard=heard[:200], protocol=protocol)
                 return Swept(absent, absent)
         gap = Gap(greeting.reason, greeting.detail)
         return Swept(gap, gap)

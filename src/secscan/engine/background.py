@@ -1,12 +1,13 @@
 """Gathers from the store what a scorecard tells beside one judgement, agency by agency."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from secscan.baseline import Baseline
 from secscan.engine.causes import root_cause
+from secscan.engine.comparison import Compared, Comparison, compared
 from secscan.engine.renewals import KINDS, renewals
-from secscan.engine.replay import Compared, Comparison, ReplayError, Sources, compared
+from secscan.engine.replay import ReplayError, Sources
 from secscan.evaluation import current_addresses, services
 from secscan.facts import PortFacts, PortStatus, Release, SystemFacts
 from secscan.history.advice import Advice, Hosts, advise
@@ -25,18 +26,23 @@ SOON = timedelta(days=90)
 
 
 def compared_with_before(
-    store: Store, run: int, *, baseline_of: Callable[[str], Baseline], sources: Sources
+    store: Store,
+    run: int,
+    *,
+    baseline_of: Callable[[str], Baseline],
+    sources: Sources,
+    agencies: Collection[str] | None = None,
 ) -> Compared | None:
     """The run and the one that was judged before it; None where there is none that it can be compared with.
 
-    ``baseline_of`` loads a baseline by name.
+    ``baseline_of`` loads a baseline by name. ``agencies`` are those that will be asked for; None: any.
     """
     judged = [one.id for one in store.runs() if one.judged_at is not None]
     if run not in judged or judged[-1] == run:
         return None
     before = judged[judged.index(run) + 1]
     try:
-        return compared(store, (before, run), baseline_of=baseline_of, sources=sources)
+        return compared(store, (before, run), baseline_of=baseline_of, sources=sources, agencies=agencies)
     except (StoreError, ReplayError, ConfigurationError):
         # What was seen then was pruned, or the baseline of that time is gone: its scores stay in the trend.
         return None
@@ -58,7 +64,7 @@ class BackgroundReader:
         past = self._store.past_scores(agency, hosts, run=stamp.run, last=LAST_RUNS)
         kinds = (*KINDS, SystemFacts.kind)
         evidence = dict(self._store.evidence(stamp.at, hosts, kinds=kinds))
-        since, changes, told = self._compare(agency, stamp, hosts)
+        since, changes, told = self._compare(agency, judgement, hosts)
         return Background(
             trend=points((one.stamp, one.agency) for one in past),
             of_hosts={host: points((one.stamp, one.hosts.get(host)) for one in past) for host in hosts},
@@ -71,13 +77,13 @@ class BackgroundReader:
         )
 
     def _compare(
-        self, agency: str, stamp: Stamp, hosts: Sequence[str]
+        self, agency: str, judgement: Judgement, hosts: Sequence[str]
     ) -> tuple[Stamp | None, tuple[Changed, ...], Waterfall | None]:
-        compared = self._comparison
+        compared, stamp = self._comparison, judgement.stamp
         if compared is None or compared.since.run is None or stamp.run is None:
             return None, (), None
         try:
-            told = compared.why(agency)
+            told = compared.why(agency, judgement.findings)
         except (StoreError, KeyError):
             # The agency is new: there is nothing to compare with.
             return None, (), None

@@ -61,9 +61,13 @@ def gather(
     day: date,
     gatherers: Iterable[type[Gatherer]] = GATHERERS,
 ) -> dict[type, Any]:
-    """The references by their types, in one pass over the evidence; hosts of no agency on ``day`` are left out."""
+    """The references by their types, in one pass over the evidence; hosts of no agency on ``day`` are left out.
+
+    So are canaries: what one is like is nobody's doing, and no finding of a real host should hang on it.
+    """
     making = [gatherer(inventory, day) for gatherer in gatherers]
-    owned = {m.host for m in inventory.memberships if m.covers(day)}
+    hosts = inventory.hosts
+    owned = {m.host for m in inventory.memberships if m.covers(day) and hosts[m.host].canary is None}
     for host, seen in _each_once(evidence) if making else ():
         if host in owned:
             for one in making:

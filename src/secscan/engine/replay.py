@@ -1,13 +1,11 @@
 """Judging what is stored again: without a packet, and without a trace in the store."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from secscan import __version__
 from secscan.baseline import Baseline
 from secscan.engine.crew import Crew
 from secscan.engine.judging import Docket, judgement_of, owners
@@ -15,14 +13,12 @@ from secscan.engine.references import Known, what_is_known
 from secscan.engine.remembering import RememberingDocket
 from secscan.engine.settling import READERS_CACHE, batches, crew_size
 from secscan.engine.stamping import stamp
-from secscan.evaluation import judge_host
 from secscan.facts import Facts
-from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
 from secscan.inventory import inventory_from_documents
 from secscan.language import _
-from secscan.model import Finding, GroupScore, HostScore, Inventory, Judgement, Outcome, Stamp
+from secscan.model import Finding, HostScore, Inventory, Judgement, Outcome
 from secscan.scope import utc_now
-from secscan.store import RunInfo, Scores, Store
+from secscan.store import RunInfo, Store
 from secscan.workspace import NO_AUTHORITIES, Authorities
 
 
@@ -67,7 +63,7 @@ def replay(
     Unless it is to be ``whole``, of the findings the failures alone are kept: all of a large fleet's take a GB.
     Raises ReplayError where no run had begun by then, or what was seen before it was pruned.
     """
-    _refuse_pruned(store, at)
+    refuse_pruned(store, at)
     run = _run_at(store, at)
     inventory = inventory_from_documents(store.inventory_of(run.id))
     known = utc_now() if known_now else at
@@ -102,7 +98,7 @@ def replay_history(
     """
     now = utc_now()
     if instants:
-        _refuse_pruned(store, min(instants))
+        refuse_pruned(store, min(instants))
     runs = [_run_at(store, at) for at in instants]
     work = _Replaying(location=store.location, kinds=store.kinds, baseline=baseline)
     inventory = Inventory({}, {}, ())
@@ -198,7 +194,7 @@ class _Replayer:
         return {**references, **known.gathered}
 
 
-def _refuse_pruned(store: Store, at: datetime) -> None:
+def refuse_pruned(store: Store, at: datetime) -> None:
     since = store.complete_since()
     if since is not None and at < since:
         raise ReplayError(
@@ -221,178 +217,3 @@ def _run_at(store: Store, at: datetime) -> RunInfo:
         f"nothing had been scanned by {at:%Y-%m-%d %H:%M} UTC: the first run began on "
         f"{runs[-1].started_at:%Y-%m-%d %H:%M} UTC"
     )
-
-
-def why(
-    store: Store,
-    agency: str,
-    runs: tuple[int, int],
-    *,
-    baseline_of: Callable[[str], Baseline],
-    sources: Sources,
-) -> Waterfall:
-    """Why the agency's adjusted score (the inherent one, where nothing is waived) changed from one run to another.
-
-    ``baseline_of`` loads a baseline by name. One that was edited since is judged by as it is now: what that alone
-    changes counts as a matter of the rules. Raises StoreError where a run was not judged, or not that agency.
-    """
-    return Comparison(store, compared(store, runs, baseline_of=baseline_of, sources=sources)).why(agency)
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedRun:
-    """A run's newest judgement of every group, without hosts, and what it was made of."""
-
-    id: int
-    scores: Scores
-    inventory: Inventory
-    baseline: Baseline
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Two runs, and what the world said by each: read once, for however many agencies and processes."""
-
-    before: JudgedRun
-    after: JudgedRun
-    then: Known
-    since: Known
-
-
-def compared(
-    store: Store,
-    runs: tuple[int, int],
-    *,
-    baseline_of: Callable[[str], Baseline],
-    sources: Sources,
-) -> Compared:
-    """Raises StoreError where a run was not judged, ReplayError where what the earlier one saw was pruned."""
-    before, after = (_judged_run(store, run, baseline_of) for run in runs)
-    at = before.scores.stamp.at
-    _refuse_pruned(store, at)
-    then = sources.of(store, before.inventory, at, at, baselines=[before.baseline, after.baseline])
-    # What was seen is that of the earlier instant on both sides; only what the world said differs.
-    return Compared(before, after, then, replace(then, at=after.scores.stamp.at))
-
-
-def _judged_run(store: Store, run: int, baseline_of: Callable[[str], Baseline]) -> JudgedRun:
-    scores = replace(store.scores(run), hosts={})
-    inventory = inventory_from_documents(store.inventory_of(run))
-    return JudgedRun(run, scores, inventory, baseline_of(scores.stamp.baseline))
-
-
-class Comparison:
-    """Of two runs, agency by agency."""
-
-    def __init__(self, store: Store, compared: Compared) -> None:
-        self._store = store
-        self._before, self._after = compared.before, compared.after
-        self._known = compared.then, compared.since
-        self._references: tuple[Mapping[type, Any], Mapping[type, Any]] | None = None
-
-    @property
-    def since(self) -> Stamp:
-        """What the earlier judgement was made with."""
-        return self._before.scores.stamp
-
-    def why(self, agency: str) -> Waterfall:
-        """As ``why``. Raises StoreError where the agency was not judged in both."""
-        before, after = (_Side(self._store, agency, run) for run in (self._before, self._after))
-        rejudged = self._rejudged(before, after)
-        told = waterfall(
-            before.situation, after.situation, rejudged, start=before.inherent, end=after.inherent
-        )
-        waived = (after.adjusted - after.inherent) - (before.adjusted - before.inherent)
-        parts = {**told.parts, Cause.WAIVERS: told.parts[Cause.WAIVERS] + waived}
-        return Waterfall(before.adjusted, after.adjusted, parts)
-
-    def _rejudged(self, before: "_Side", after: "_Side") -> Rejudged:
-        """The earlier evidence of hosts that are on both sides."""
-        both: Sequence[str] = sorted(before.situation.findings.keys() & after.situation.findings.keys())
-        evidence = dict(self._store.evidence(self.since.at, both))
-
-        def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
-            # The earlier declarations: what the inventory says of a host now is part of what it is now.
-            return {
-                host: judge_host(
-                    before.inventory.hosts[host],
-                    evidence[host],
-                    baseline=by.held_to(host),
-                    agency=before.agency,
-                    references=references,
-                    at=at,
-                )
-                for host in both
-            }
-
-        then, since = self._said()
-        stamps = before.stamp, after.stamp
-        # What nothing has changed for is as it was judged then: judging takes far longer than all else here.
-        if before.was_judged_as_now:
-            by_rules: Findings = {host: before.situation.findings[host] for host in both}
-        else:
-            by_rules = judged(before, then, before.stamp.at)
-        by_baseline = by_rules if _held_alike(before, after, both) else judged(after, then, before.stamp.at)
-        if stamps[0].feeds == stamps[1].feeds:
-            by_references = by_baseline
-        else:
-            by_references = judged(after, since, before.stamp.at)
-        return Rejudged(by_rules, by_baseline, by_references, judged(after, since, after.stamp.at))
-
-    def _said(self) -> tuple[Mapping[type, Any], Mapping[type, Any]]:
-        if self._references is None:
-            then, since = self._known
-            feeds = self._before.scores.stamp.feeds, self._after.scores.stamp.feeds
-            references = then.references()
-            self._references = references, references if feeds[0] == feeds[1] else since.references()
-        return self._references
-
-
-class _Side:
-    """One of two judgements of an agency."""
-
-    def __init__(self, store: Store, agency: str, run: JudgedRun) -> None:
-        members = store.members(run.id, agency)
-        self.stamp: Stamp = run.scores.stamp
-        self.inventory = run.inventory
-        self.baseline = run.baseline
-        self.agency = self.inventory.agencies[agency]
-        self.inherent = _verified(run.scores.agencies[agency])
-        self.adjusted = _verified(_adjusted(run.scores, agency))
-        findings: dict[str, list[Finding]] = {host: [] for host in members}
-        for finding in store.findings(run.id, hosts=members):
-            findings[finding.subject.host or finding.subject.id].append(finding)
-        day = self.stamp.at.date()
-        self.situation = Situation(
-            findings={host: tuple(said) for host, said in findings.items()},
-            criticality={host: self.inventory.hosts[host].criticality for host in members},
-            baseline=self.baseline,
-            held_to=self.held_to,
-            elsewhere=frozenset(
-                m.host for m in self.inventory.memberships if m.covers(day) and m.agency != agency
-            ),
-        )
-
-    @property
-    def was_judged_as_now(self) -> bool:
-        """By the rules of this secscan, and the baseline as it is today."""
-        return (self.stamp.secscan_version, self.stamp.baseline_hash) == (__version__, self.baseline.hash)
-
-    def held_to(self, host: str) -> Baseline:
-        return self.baseline.for_host(self.inventory.hosts[host], self.agency.tier)
-
-
-def _held_alike(before: _Side, after: _Side, hosts: Iterable[str]) -> bool:
-    """Whether both sides hold each of the hosts to the same."""
-    return (before.baseline.hash, before.agency.tier) == (after.baseline.hash, after.agency.tier) and all(
-        before.inventory.hosts[host] == after.inventory.hosts[host] for host in hosts
-    )
-
-
-def _adjusted(scores: Scores, agency: str) -> GroupScore:
-    inherent = scores.agencies[agency]
-    return inherent if scores.adjusted is None else scores.adjusted.agencies.get(agency, inherent)
-
-
-def _verified(score: GroupScore) -> Fraction:
-    return score.range.verified if score.range else Fraction(0)

@@ -20,8 +20,20 @@ from dataclasses import dataclass
 
 from secscan.collection import Collector
 from secscan.facts import Absent, Gap, ServiceIdentity
-from secscan.model import AddressTarget, Endpoint, ExpectedService, Observation, Reason, Record, Unobserved
+from secscan.model import (
+    NOT_AN_ATTEMPT,
+    AddressTarget,
+    Endpoint,
+    ExpectedService,
+    Observation,
+    Reason,
+    Record,
+    Unobserved,
+)
 from secscan.scope import utc_now
+
+#: Why first contact sent nothing: no look goes where it might not, and none knows what speaks there.
+_UNSENT = NOT_AN_ATTEMPT | {Reason.OUT_OF_SCOPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +146,9 @@ class SecondLooks:
         for queue in self._queues:
             look = queue.look
             if queue.had(place) or not self._unasked(look, place):
+                continue
+            if known.unheard is not None and known.unheard.reason in _UNSENT:
+                yield from _unseen(look, place, known.unheard)
                 continue
             try:
                 wanted = look.wants(place, known)

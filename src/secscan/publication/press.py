@@ -2,39 +2,48 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.engine.background import BackgroundReader
+from secscan.engine.comparison import Compared
 from secscan.engine.renewals import KINDS, Renewal, Use, renewals
-from secscan.engine.replay import Compared
 from secscan.engine.settling import READERS_CACHE
 from secscan.facts import Facts, PortFacts
 from secscan.history import Aged, State, ages
-from secscan.model import Evidence, Finding, Host, Inventory, Judgement, Outcome, Waiver
+from secscan.model import (
+    Agency,
+    Evidence,
+    Finding,
+    Host,
+    HostScore,
+    Inventory,
+    Judgement,
+    Membership,
+    Outcome,
+    Waiver,
+)
 from secscan.report.folder import ReportFolder, agency_page
 from secscan.report.rendering import render_agency
 from secscan.report.text import visible
 from secscan.report.views import Digest, agency_data, agency_view, digest, hosts_of
 from secscan.report.views.fleet import Ending, OpenPort
 from secscan.report.views.given import NO_PEERS, Peers
-from secscan.store import Store
+from secscan.store import Scores, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Some agencies: their part of the inventory and of the judgement, which has no findings yet.
-
-    ``peers``, by tier, are where all agencies stand.
-    """
+    """Some agencies, and all that is known of their hosts and of no other's."""
 
     agencies: tuple[str, ...]
-    judgement: Judgement
-    inventory: Inventory
-    peers: Mapping[str, Peers] = field(default_factory=dict)
+    scores: Mapping[str, HostScore]
+    adjusted: Mapping[str, HostScore]
+    hosts: Mapping[str, Host]
+    memberships: tuple[Membership, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +58,23 @@ class Printed:
 class Press:
     """What a member of the crew needs to print scorecards of a store.
 
-    ``editions`` are languages and folders. ``for_fleet``: digests are asked for, too. ``compared``: the run and the
-    one before it, if there is one.
+    ``scores`` are those of the groups, and ``agencies`` all of them: what a page tells of others is where they stand.
+    ``editions`` are languages and folders. ``for_fleet``: digests are asked for, too. ``compared``: the run
+    and the one before it, if there is one. ``peers``, by tier, are where all agencies stand.
     """
 
     location: str | Path
     kinds: Mapping[str, type[Facts]]
-    run: int
+    scores: Scores
+    agencies: Mapping[str, Agency]
     baseline: Baseline
     checks: Mapping[str, Check]
     tz: tzinfo
     waivers: Mapping[str, Waiver]
     editions: tuple[tuple[str, Path], ...]
     for_fleet: bool
-    compared: Compared | None = None
+    compared: Compared | None
+    peers: Mapping[str, Peers]
 
     def begin(self) -> "_Printer":
         return _Printer(self, Store.open(self.location, kinds=self.kinds, cache=READERS_CACHE))
@@ -82,48 +94,63 @@ class _Printer:
 
     def do(self, share: Share) -> Printed:
         """One agency at a time is held as a page; what was said of the share's hosts is forgotten with the next."""
-        press, hosts = self._press, sorted(share.judgement.hosts)
-        findings: dict[str, list[Finding]] = {host: [] for host in hosts}
-        for finding in self._store.findings(press.run, hosts=hosts):
-            findings.setdefault(finding.subject.host or finding.subject.id, []).append(finding)
-        judgement = replace(share.judgement, findings={host: tuple(said) for host, said in findings.items()})
-        aged = self._aged(share, judgement)
+        press = self._press
+        judgement = self._judgement(share)
+        inventory = Inventory(press.agencies, share.hosts, share.memberships)
+        aged = self._aged(share, judgement, inventory)
         pages: list[str] = []
         for id in share.agencies:
             view = agency_view(
                 agency_data(
                     judgement,
-                    share.inventory,
+                    inventory,
                     press.baseline,
                     checks=press.checks,
                     agency_id=id,
                     tz=press.tz,
                     aged=aged,
                     waivers=press.waivers,
-                    background=self._reader.background(id, judgement, share.inventory),
-                    peers=share.peers.get(share.inventory.agencies[id].tier, NO_PEERS),
+                    background=self._reader.background(id, judgement, inventory),
+                    peers=press.peers.get(press.agencies[id].tier, NO_PEERS),
                 )
             )
             for language, folder in self._folders:
                 folder.write_agency(id, render_agency(view, language))
             pages.append(agency_page(id))
-        return Printed(tuple(pages), self._digests(share, judgement, aged) if press.for_fleet else {})
+        digests = self._digests(share, judgement, inventory, aged) if press.for_fleet else {}
+        return Printed(tuple(pages), digests)
 
-    def _aged(self, share: Share, judgement: Judgement) -> dict[str, list[Aged]]:
+    def _judgement(self, share: Share) -> Judgement:
+        """The judgement with the share's hosts alone."""
+        scores = self._press.scores
+        findings: dict[str, list[Finding]] = {host: [] for host in share.scores}
+        for finding in self._store.findings(scores.stamp.run, hosts=sorted(share.scores)):
+            findings.setdefault(finding.subject.host or finding.subject.id, []).append(finding)
+        return Judgement(
+            stamp=scores.stamp,
+            findings={host: tuple(said) for host, said in findings.items()},
+            hosts=share.scores,
+            agencies=scores.agencies,
+            tiers=scores.tiers,
+            whole=scores.whole,
+            adjusted=replace(scores.adjusted, hosts=share.adjusted) if scores.adjusted else None,
+        )
+
+    def _aged(self, share: Share, judgement: Judgement, inventory: Inventory) -> dict[str, list[Aged]]:
         """What time has made of the findings, by host."""
-        lives = self._store.lifecycles(sorted(judgement.hosts), run=self._press.run)
+        lives = self._store.lifecycles(sorted(judgement.hosts), run=judgement.stamp.run)
         every = (finding for said in judgement.findings.values() for finding in said)
         failures = [finding for finding in every if finding.outcome is Outcome.FAIL]
         unseen = self._store.last_failures(
             [life.finding for life in lives.values() if life.state is State.UNVERIFIED]
         )
-        owners = {host: group.id for group in judgement.agencies.values() for host in group.members}
+        owners = {host: id for id in share.agencies for host in judgement.agencies[id].members}
         by_host: dict[str, list[Aged]] = {}
         for one in ages(
             lives,
             [*failures, *unseen.values()],
             self._press.baseline,
-            share.inventory,
+            inventory,
             owners,
             judgement.stamp,
         ).values():
@@ -131,9 +158,9 @@ class _Printer:
         return by_host
 
     def _digests(
-        self, share: Share, judgement: Judgement, aged: Mapping[str, list[Aged]]
+        self, share: Share, judgement: Judgement, inventory: Inventory, aged: Mapping[str, list[Aged]]
     ) -> dict[str, Digest]:
-        at, inventory = judgement.stamp.at, share.inventory
+        at = judgement.stamp.at
         evidence = list(self._store.evidence(at, sorted(inventory.hosts), kinds=KINDS))
         last_seen = self._store.last_seen(at, sorted(inventory.hosts))
         endings: dict[str, list[Ending]] = {id: [] for id in share.agencies}

@@ -4,20 +4,24 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
+from typing import Any
 
 from secscan.baseline import Baseline
 from secscan.check import Check
+from secscan.engine.comparison import Compared
 from secscan.engine.crew import Crew
-from secscan.engine.replay import Compared
-from secscan.engine.settling import BATCH, crew_size
+from secscan.engine.settling import crew_size
 from secscan.inventory import inventory_from_documents
-from secscan.model import Adjusted, Inventory, Judgement, Waiver
+from secscan.model import Inventory, Waiver
 from secscan.publication.press import Press, Share
 from secscan.report.folder import ReportFolder
 from secscan.report.rendering import render_fleet
 from secscan.report.views import Before, Digest, FleetData, fleet_views
 from secscan.report.views.given import peers_of
 from secscan.store import Scores, Store
+
+#: Hosts whose findings a process holds at once; more are read a little quicker and take more memory.
+HOSTS_AT_ONCE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ def publish(
     and scorecards of agencies that are gone are removed. Pages that did not change are left alone.
     Raises StoreError where the run was not judged, ReportError where a folder holds something else.
     """
-    scores = store.scores(issue.run)
-    inventory = inventory_from_documents(store.inventory_of(issue.run))
+    scores = store.scores(issue.run, hosts_of=agencies)
+    inventory = inventory_from_documents(_documents(store, issue.run, agencies))
     chosen = [id for id in sorted(scores.agencies) if agencies is None or id in agencies]
     folders = [ReportFolder(edition.folder) for edition in editions]
     for folder in folders:
@@ -67,7 +71,8 @@ def publish(
     press = Press(
         location=store.location,
         kinds=store.kinds,
-        run=issue.run,
+        scores=_groups(scores),
+        agencies=inventory.agencies,
         baseline=issue.baseline,
         checks=issue.checks,
         tz=issue.tz,
@@ -75,6 +80,10 @@ def publish(
         editions=tuple((edition.language, edition.folder) for edition in editions),
         for_fleet=agencies is None,
         compared=issue.compared,
+        peers={
+            tier: peers_of(scores.agencies, inventory.agencies, tier)
+            for tier in {agency.tier for agency in inventory.agencies.values()}
+        },
     )
     pages: list[str] = []
     digests: dict[str, Digest] = {}
@@ -96,57 +105,50 @@ def publish(
     return written
 
 
+def _groups(scores: Scores) -> Scores:
+    """Without the hosts, who are many."""
+    adjusted = replace(scores.adjusted, hosts={}) if scores.adjusted else None
+    return replace(scores, hosts={}, adjusted=adjusted)
+
+
+def _documents(store: Store, run: int, agencies: Collection[str] | None) -> list[dict[str, Any]]:
+    """The inventory of the run; of agencies that are not asked for, no hosts: a country's take half a second."""
+    documents = store.inventory_of(run)
+    return [
+        one if agencies is None or id in agencies else {**one, "hosts": [], "members": []}
+        for id, one in documents.items()
+    ]
+
+
 def _shares(chosen: Sequence[str], scores: Scores, inventory: Inventory) -> Iterator[Share]:
     """Some agencies at a time, so many that about a batch of hosts is read in one go."""
     memberships: dict[str, list[int]] = {}
     for place, membership in enumerate(inventory.memberships):
         memberships.setdefault(membership.host, []).append(place)
-    tiers = {agency.tier for agency in inventory.agencies.values()}
-    peers = {tier: peers_of(scores.agencies, inventory.agencies, tier) for tier in tiers}
     some: list[str] = []
     hosts = 0
     for id in chosen:
         some.append(id)
         hosts += len(scores.agencies[id].members)
-        if hosts >= BATCH:
-            yield replace(_share(some, scores, inventory, memberships), peers=peers)
+        if hosts >= HOSTS_AT_ONCE:
+            yield _share(some, scores, inventory, memberships)
             some, hosts = [], 0
     if some:
-        yield replace(_share(some, scores, inventory, memberships), peers=peers)
+        yield _share(some, scores, inventory, memberships)
 
 
 def _share(
     agencies: Sequence[str], scores: Scores, inventory: Inventory, memberships: Mapping[str, Sequence[int]]
 ) -> Share:
-    """What is known of these agencies and of no other, but for the names of those above them."""
     members = [host for id in agencies for host in scores.agencies[id].members]
-    known = [id for id in agencies if id in inventory.agencies]
-    parents = [inventory.agencies[id].parent for id in known]
-    shown = {*known, *(id for id in parents if id is not None and id in inventory.agencies)}
-    adjusted = scores.adjusted
+    adjusted = scores.adjusted.hosts if scores.adjusted else {}
     return Share(
-        agencies=tuple(known),
-        judgement=Judgement(
-            stamp=scores.stamp,
-            findings={},
-            hosts={host: scores.hosts[host] for host in members if host in scores.hosts},
-            agencies={id: scores.agencies[id] for id in agencies},
-            tiers=scores.tiers,
-            whole=scores.whole,
-            adjusted=None
-            if adjusted is None
-            else replace(
-                adjusted,
-                hosts={host: adjusted.hosts[host] for host in members if host in adjusted.hosts},
-                agencies={id: adjusted.agencies[id] for id in agencies if id in adjusted.agencies},
-            ),
-        ),
-        inventory=Inventory(
-            agencies={id: inventory.agencies[id] for id in sorted(shown)},
-            hosts={host: inventory.hosts[host] for host in members if host in inventory.hosts},
-            memberships=tuple(
-                inventory.memberships[place] for host in members for place in memberships.get(host, ())
-            ),
+        agencies=tuple(id for id in agencies if id in inventory.agencies),
+        scores={host: scores.hosts[host] for host in members if host in scores.hosts},
+        adjusted={host: adjusted[host] for host in members if host in adjusted},
+        hosts={host: inventory.hosts[host] for host in members if host in inventory.hosts},
+        memberships=tuple(
+            inventory.memberships[place] for host in members for place in memberships.get(host, ())
         ),
     )
 
@@ -154,7 +156,6 @@ def _share(
 def _fleet(
     store: Store, issue: Issue, scores: Scores, inventory: Inventory, digests: Mapping[str, Digest]
 ) -> FleetData:
-    adjusted: Adjusted | None = scores.adjusted
     return FleetData(
         agencies={id: inventory.agencies[id] for id in digests},
         scores=scores.agencies,
@@ -165,7 +166,7 @@ def _fleet(
         stamp=scores.stamp,
         tz=issue.tz,
         checks=issue.checks,
-        adjusted=adjusted,
+        adjusted=scores.adjusted,
         before=_before(store, issue.run),
     )
 
@@ -175,5 +176,5 @@ def _before(store: Store, run: int) -> Before | None:
     earlier = next((one.id for one in store.runs() if one.id < run and one.judged_at is not None), None)
     if earlier is None:
         return None
-    scores = store.scores(earlier)
+    scores = store.scores(earlier, hosts_of=())
     return Before(scores.stamp, scores.agencies, scores.whole)

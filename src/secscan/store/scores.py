@@ -1,7 +1,7 @@
 """Scores into rows and back, exactly."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -18,6 +18,9 @@ from secscan.store.numbering import chunks, insert_all
 
 #: Opens the level of a score in which waived rules are left out.
 ADJUSTED = "adjusted-"
+
+_KINDS = ("", ADJUSTED)
+_GROUPS = ("agency", "tier", "whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,11 @@ def _common(level: str, subject: str, range: Range | None, score: HostScore | Gr
     }
 
 
-def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
-    s = tables.score
+def read_scores(connection: Connection, judged: Row[Any], hosts_of: Collection[str] | None = None) -> Scores:
+    """All groups, and the hosts of the agencies ``hosts_of`` alone; None: all hosts."""
     hosts: dict[str, dict[str, HostScore]] = {"": {}, ADJUSTED: {}}
     groups: dict[str, dict[str, GroupScore]] = {}
-    for row in connection.execute(select(s).where(holds(s, judged.id)).order_by(s.c.subject)):
+    for row in _score_rows_of(connection, judged, hosts_of):
         kind = ADJUSTED if row.level.startswith(ADJUSTED) else ""
         if row.level == kind + "host":
             hosts[kind][row.subject] = _host_score(row)
@@ -121,6 +124,26 @@ def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
 
     adjusted = Adjusted(**of(ADJUSTED)) if ADJUSTED + "whole" in groups else None
     return Scores(stamp=stamp_of(judged), adjusted=adjusted, **of(""))
+
+
+def _score_rows_of(
+    connection: Connection, judged: Row[Any], hosts_of: Collection[str] | None
+) -> Iterator[Row[Any]]:
+    s = tables.score
+    held = select(s).where(holds(s, judged.id)).order_by(s.c.subject)
+    if hosts_of is None:
+        yield from connection.execute(held)
+        return
+    wanted: list[str] = []
+    for row in connection.execute(
+        held.where(s.c.level.in_([kind + level for kind in _KINDS for level in _GROUPS]))
+    ):
+        if row.level == "agency" and row.subject in hosts_of:
+            wanted += row.members
+        yield row
+    for some in chunks(sorted(wanted)):
+        of_some = s.c.level.in_([kind + "host" for kind in _KINDS]), s.c.subject.in_(some)
+        yield from connection.execute(held.where(*of_some))
 
 
 def read_past_scores(

@@ -323,10 +323,13 @@ class Store:
         with self._database.reading() as connection:
             return lifecycles.read_accepted(connection)
 
-    def scores(self, run: int | None = None) -> Scores:
-        """The scores of a run's newest judgement, by default of the newest finished and judged run."""
+    def scores(self, run: int | None = None, *, hosts_of: Collection[str] | None = None) -> Scores:
+        """The scores of a run's newest judgement, by default of the newest finished and judged run.
+
+        ``hosts_of`` leaves out the hosts of all agencies but these; the groups are all there.
+        """
         with self._database.reading() as connection:
-            return read_scores(connection, _judged(connection, run))
+            return read_scores(connection, _judged(connection, run), hosts_of)
 
     def past_scores(
         self, agency: str, hosts: Sequence[str] = (), *, run: int | None = None, last: int

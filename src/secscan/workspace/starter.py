@@ -63,6 +63,9 @@ time_zone = "Asia/Ho_Chi_Minh"
 # Processes that look at hosts at the same time; without it, one for each core.
 #workers = 2
 
+# The network zone that scans look from, as the inventory calls it: what only its own zone should reach is judged by it.
+#zone = "centre"
+
 # The seconds that any one target may take. What takes longer is ended, and stays unknown.
 deadline = 60.0
 
@@ -73,6 +76,9 @@ default = "top-1000"
 
 # Ask open ports what runs behind them (with nmap).
 version_detection = true
+
+# Ask the short list of UDP ports, too (with nmap, and as root): names, time, management and the like.
+udp = true
 
 [ssh]
 # The seconds that looking at one host from the inside may take, and the hosts that are looked at at a time.

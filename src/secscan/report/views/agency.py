@@ -58,6 +58,10 @@ ONE_CAUSE = 3
 #: Findings past their deadline that a page names before it counts the rest.
 MOST_LATE = 10
 
+#: Beyond so many hosts or failures a page that is to be mailed has no room to name addresses with every finding.
+MOST_HOSTS_IN_FULL = 40
+MOST_FAILURES_IN_FULL = 400
+
 #: Characters of the reason for a waiver.
 MOST_REASON = 300
 
@@ -105,6 +109,8 @@ def agency_view(data: AgencyData) -> AgencyView:
         way=way_view(data, used, FIRST_STEPS),
         endings=ending_views(data),
         attested=attested_views(data, anchors),
+        is_brief=len(data.hosts) > MOST_HOSTS_IN_FULL
+        or sum(f.outcome is Outcome.FAIL for f in data.findings) > MOST_FAILURES_IN_FULL,
     )
 
 

@@ -106,11 +106,15 @@ def _ports(data: FleetData) -> tuple[PortView, ...] | None:
     return tuple(
         PortView(
             port=f"{transport}/{number}",
-            services=tuple(
-                name for name, _ in services[transport, number].most_common(MOST_SERVICES) if name
-            ),
+            services=_most(services[transport, number]),
             hosts=count,
             agencies=len(agencies[transport, number]),
         )
         for (transport, number), count in sorted(hosts.items(), key=lambda item: (-item[1], item[0]))
     )
+
+
+def _most(services: Counter[str]) -> tuple[str, ...]:
+    """By name where two are as many: the page must not change with the order in which hosts were read."""
+    named = sorted(((name, count) for name, count in services.items() if name), key=lambda s: (-s[1], s[0]))
+    return tuple(name for name, _ in named[:MOST_SERVICES])

@@ -343,3 +343,5 @@ class AgencyView:
     way: WayView | None
     endings: tuple[EndingView, ...]
     attested: tuple[AttestedView, ...]
+    #: So much is told that findings leave out what is said of their host further down.
+    is_brief: bool

@@ -3,9 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from secscan.engine.sharing import SharedHostKeysGatherer
-
 from secscan.engine.gathering import gather
+from secscan.engine.shared_host_keys import SharedHostKeysGatherer
 from secscan.facts import Absent, Gap, ShownKey, SshFacts
 from secscan.model import (
     Agency,
