@@ -8,7 +8,7 @@ from secscan.report.paper import Provenance
 from secscan.report.paper.pdf import to_pdf
 from secscan.report.rendering import render_agency
 from secscan.report.views import agency_view
-from tests.report.samples import make_agency_data
+from tests.report.samples import make_agency_data, make_host
 
 SOURCE = Provenance(
     agency="bo-vi-du",
@@ -25,7 +25,9 @@ SOURCE = Provenance(
 
 @pytest.fixture(scope="session")
 def page() -> str:
-    return render_agency(agency_view(make_agency_data()), "vi")
+    return render_agency(
+        agency_view(make_agency_data(hosts=[make_host(number) for number in range(3)])), "vi"
+    )
 
 
 @pytest.fixture(scope="session")
