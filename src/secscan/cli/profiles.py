@@ -90,7 +90,7 @@ def show(
         for word, n in document["deadlines"].items()
     ]
     click.echo(_("days to mend: {deadlines}").format(deadlines=", ".join(days) or "-"))
-    click.echo(_("meets the baseline from: {score}").format(score=document["meets"]))
+    click.echo(_("meets the baseline from: {score}").format(score=formats.bound(baseline.meets)))
     click.echo(_("a pass stands for {days} days").format(days=document["carry_days"]))
     some = [f"{kind}.{one}" for kind, one in baseline.overlays.parts]
     if some:
