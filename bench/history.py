@@ -220,17 +220,16 @@ def measuring() -> Iterator[Cost]:
 
 
 def _watch_memory(cost: Cost, ended: threading.Event) -> None:
-    # Pages that several processes share are counted for each, so that this errs on the dear side.
-    while not ended.wait(0.1):
+    while not ended.wait(0.25):
         pids = [os.getpid(), *descendants()]
-        cost.memory = max(cost.memory, sum(map(_resident, pids)) / 1024)
+        cost.memory = max(cost.memory, sum(map(_share_of_memory, pids)) / 1024)
 
 
-def _resident(pid: int) -> int:
-    """KiB; nothing of a process that has ended."""
+def _share_of_memory(pid: int) -> int:
+    """KiB, of which pages that several processes share count in parts; nothing of a process that has ended."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
-            if line.startswith("VmRSS:"):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8").splitlines():
+            if line.startswith("Pss:"):
                 return int(line.split()[1])
     return 0
 

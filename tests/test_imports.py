@@ -24,7 +24,8 @@ MAY_SEE: dict[str, set[str]] = {
     "credential": {"language"},
     "toml_source": {"language"},
     "scope": {"language", "model", "toml_source"},
-    "inventory": {"facts", "language", "model", "scope", "toml_source"},
+    "spreadsheet": {"language", "toml_source"},
+    "inventory": {"facts", "language", "model", "scope", "spreadsheet", "toml_source"},
     "registry": {"check", "facts", "model"},
     "baseline": {"check", "facts", "language", "model", "toml_source"},
     "workspace": {
@@ -49,6 +50,7 @@ MAY_SEE: dict[str, set[str]] = {
         "language",
         "model",
         "scoring",
+        "spreadsheet",
     },
     "engine": {
         "",
@@ -70,6 +72,10 @@ MAY_SEE: dict[str, set[str]] = {
         "store",
         "toml_source",
         "workspace",
+    },
+    "publication": {
+        *("baseline", "check", "engine", "facts", "history", "inventory", "language", "model", "report"),
+        *("scoring", "store"),
     },
     "__main__": {"cli"},
 }

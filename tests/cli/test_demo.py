@@ -20,6 +20,7 @@ from secscan.facts.certificate import Certificate, PublicKey, read_certificate
 from secscan.facts.ports import ports_in
 from secscan.facts.suites import classes_of
 from secscan.model import Endpoint, Evidence, Observation, Record, Unobserved
+from secscan.report.folder import FLEET_PAGES
 from secscan.store import Store
 from tests import without_nmap
 from tests.lab.authority import Authority
@@ -140,7 +141,7 @@ def test_it_writes_an_index_and_a_page_for_each_agency(demo: Demo) -> None:
         "agencies/bo-vi-du.html",
         "agencies/tinh-song-mau.html",
         "agencies/xa-dong-thu.html",
-        "index.html",
+        *sorted(FLEET_PAGES),
     ]
 
 

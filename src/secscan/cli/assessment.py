@@ -1,10 +1,9 @@
 """A judgement on the terminal, and as JSON, CSV and HTML for whoever asked for it."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +24,7 @@ from secscan.model import (
     Outcome,
     Range,
     Severity,
+    Stamp,
     Subject,
     SubjectLevel,
     Waiver,
@@ -35,7 +35,7 @@ from secscan.report.words import outcome_word, reason_word, severity_word, state
 from secscan.scoring import MUCH_WAIVED
 
 if TYPE_CHECKING:
-    from secscan.cli.listing import Listing
+    from secscan.report.exported import Exported
 
 #: More findings of one kind than this are counted, not listed, on the terminal.
 MOST_PLACES = 8
@@ -161,30 +161,30 @@ def _adjusted(group: GroupScore | None) -> str:
     return f"{formats.score(group.range.verified)} {group.grade}{much}"
 
 
-def print_listing(listing: "Listing", findings: Sequence[Finding], clock: Callable[[datetime], str]) -> None:
+def print_listing(rows: "Sequence[Exported]", stamp: Stamp, clock: Callable[[datetime], str]) -> None:
     """One line a finding, the gravest first, with its life and its deadline."""
-    rows = [
+    lines = [
         (
-            f.id,
-            severity_word(f.severity),
-            _standing(f, listing.aged.get(f.id)),
-            *_times(listing.aged.get(f.id), listing.stamp.at),
-            f.check,
-            place(f),
-            f.object,
-            sentence(f.evidence),
+            row.finding.id,
+            severity_word(row.finding.severity),
+            _standing(row.finding, row.aged),
+            *_times(row.aged, stamp.at),
+            row.finding.check,
+            place(row.finding),
+            row.finding.object,
+            sentence(row.finding.evidence),
         )
-        for f in sorted(findings, key=_gravest_first)
+        for row in sorted(rows, key=lambda row: _gravest_first(row.finding))
     ]
     columns = [_("Finding"), _("Severity"), _("State"), _("First seen"), _("Age"), _("Due"), _("Check")]
     columns += [_("Where"), _("Object"), _("Evidence")]
-    if rows:
-        out().print(table("", columns, rows, right=[4]))
-    said = plural("{n} finding", "{n} findings", len(rows))
-    late = sum(f.id in listing.aged and listing.aged[f.id].is_overdue for f in findings)
+    if lines:
+        out().print(table("", columns, lines, right=[4]))
+    said = plural("{n} finding", "{n} findings", len(lines))
+    late = sum(row.aged is not None and row.aged.is_overdue for row in rows)
     click.echo(
         _("{findings} in run {run}, {late} overdue as of {at}.").format(
-            findings=said, run=listing.stamp.run, late=late, at=clock(listing.stamp.at)
+            findings=said, run=stamp.run, late=late, at=clock(stamp.at)
         )
     )
 
@@ -343,8 +343,13 @@ def as_json(shown: Shown) -> str:
     )
 
 
-def as_csv(shown: Shown) -> str:
-    return findings_csv(shown, list(_all(shown)))
+def audit_pieces(shown: Shown, form: str) -> Iterator[str]:
+    """The findings of an audit as "csv", "sarif" or "ocsf"."""
+    from secscan.report.exported import exported
+
+    owners = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
+    rows = exported(_all(shown), shown.checks, owners=owners)
+    return finding_pieces(form, rows, shown.judgement.stamp, shown.checks)
 
 
 def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
@@ -359,52 +364,25 @@ def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
     return render_agency(agency_view(data), in_use())
 
 
-def listing_json(listing: "Listing", findings: Sequence[Finding]) -> str:
-    from secscan.report.json_export import findings_document, to_json
+def finding_pieces(
+    form: str, rows: "Iterable[Exported]", stamp: Stamp, checks: Mapping[str, Check]
+) -> Iterator[str]:
+    """Findings as one of FINDING_FORMS, a finding at a time; together one document."""
+    match form:
+        case "json":
+            from secscan.report.json_export import findings_pieces
 
-    return to_json(
-        findings_document(findings, listing.stamp, listing.checks, owners=listing.owners, aged=listing.aged)
-    )
+            return findings_pieces(rows, stamp)
+        case "csv":
+            from secscan.report.csv_export import findings_lines
 
+            return findings_lines(rows)
+        case "sarif":
+            from secscan.report.sarif_export import sarif_pieces
 
-def listing_csv(listing: "Listing", findings: Sequence[Finding]) -> str:
-    from secscan.report.csv_export import findings_csv
+            return sarif_pieces(rows, stamp, checks)
+        case "ocsf":
+            from secscan.report.ocsf_export import ocsf_lines
 
-    return findings_csv(findings, listing.owners, listing.checks, listing.aged)
-
-
-def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
-    from secscan.report.csv_export import findings_csv
-
-    owner = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
-    return findings_csv(findings, owner, shown.checks)
-
-
-def write_pages(
-    shown: Shown, folder: Path, *, language: str, tz: tzinfo, agencies: Collection[str] | None = None
-) -> Path:
-    """Writes the scorecards and the index, or only the pages of ``agencies``; returns what to open first."""
-    from secscan.report.rendering import write_report
-    from secscan.report.views import agency_data, agency_view, fleet_data, index_view
-
-    chosen = sorted(agencies if agencies is not None else shown.judgement.agencies)
-    aged = shown.aged_by_host()
-    pages = (
-        agency_view(
-            agency_data(
-                shown.judgement,
-                shown.inventory,
-                shown.baseline,
-                checks=shown.checks,
-                agency_id=id,
-                tz=tz,
-                aged=aged,
-                waivers=shown.waivers,
-            )
-        )
-        for id in chosen
-    )
-    index = None
-    if agencies is None:
-        index = index_view(fleet_data(shown.judgement, shown.inventory, shown.baseline, tz=tz, aged=aged))
-    return write_report(folder, index, pages, language=language)[0]
+            return ocsf_lines(rows, stamp)
+    raise ValueError(f"not a format of findings: {form}")

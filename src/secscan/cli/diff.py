@@ -11,7 +11,7 @@ from secscan.language import _, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secscan.history.difference import Change, Changed
+    from secscan.history.difference import Changed
     from secscan.model import Finding
     from secscan.store import Store
 
@@ -84,21 +84,8 @@ def _hosts(
     return among & set(hosts) if hosts else among
 
 
-def change_word(change: "Change") -> str:
-    words = {
-        "new": _("new"),
-        "reopened": _("reopened"),
-        "fixed": _("fixed"),
-        "unverified": _("can't be seen any more"),
-        "seen-again": _("seen failing again"),
-        "evidence": _("shows itself otherwise"),
-        "retired": _("gone"),
-    }
-    return words[change.value]
-
-
 def _print(changed: "Sequence[Changed]", before: int, after: int) -> None:
-    from secscan.report.words import severity_word
+    from secscan.report.words import change_word, severity_word
 
     rows = [
         (
@@ -124,6 +111,8 @@ def _print(changed: "Sequence[Changed]", before: int, after: int) -> None:
 
 
 def _counts(changed: "Sequence[Changed]") -> dict[str, int]:
+    from secscan.report.words import change_word
+
     counts: dict[str, int] = {}
     for one in changed:
         word = change_word(one.change)
@@ -167,15 +156,9 @@ def _entry(one: "Changed") -> dict[str, Any]:
 
 
 def _csv(changed: "Sequence[Changed]") -> str:
-    import csv
-    import io
+    from secscan.report.csv_export import csv_lines
 
-    from secscan.report.text import cell
-
-    text = io.StringIO()
-    text.write("\ufeff")  # So that a spreadsheet takes it for UTF-8.
-    rows = csv.writer(text)
-    rows.writerow(COLUMNS)
-    for entry in map(_entry, changed):
-        rows.writerow([cell("" if entry[column] is None else entry[column]) for column in COLUMNS])
-    return text.getvalue()
+    rows = (
+        {name: "" if value is None else str(value) for name, value in _entry(one).items()} for one in changed
+    )
+    return "".join(csv_lines(COLUMNS, rows))

@@ -1,16 +1,15 @@
 """Findings of a judgement with their lives and deadlines, of some agencies or hosts alone: read, not judged anew."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secscan.baseline import Baseline, load_baseline
 from secscan.check import Check
 from secscan.cli.parts import find_all_checks
-from secscan.history import Aged, Lifecycle, State, aged
+from secscan.history import Aged, State, ages
 from secscan.inventory import inventory_from_documents
-from secscan.model import Finding, Inventory, Outcome, Stamp
+from secscan.model import Finding, Outcome, Stamp
 from secscan.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,24 +39,37 @@ class Listing:
     checks: Mapping[str, Check]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What all listings of one run share; read once, however many there are. ``documents`` are the inventory's."""
+
+    run: int
+    stamp: Stamp
+    checks: Mapping[str, Check]
+    baseline: Baseline
+    documents: Mapping[str, Any]
+
+
+def read_judged(store: "Store", place: Workspace, run: int) -> Judged:
+    stamp = store.stamp(run)
+    checks = find_all_checks(None, place)
+    baseline = load_baseline(stamp.baseline, checks, folder=place.profiles)
+    return Judged(run, stamp, checks, baseline, store.inventory_of(run))
+
+
 def list_findings(
     store: "Store",
-    place: Workspace,
-    run: int,
+    judged: Judged,
     *,
     hosts: Sequence[str],
     owners: Mapping[str, str],
     outcomes: Collection[Outcome] | None = None,
     with_unnamed: bool = False,
 ) -> Listing:
-    """The findings of ``hosts`` in a run's newest judgement; ``owners`` says which agencies these are of."""
-    stamp = store.stamp(run)
-    checks = find_all_checks(None, place)
-    baseline = load_baseline(stamp.baseline, checks, folder=place.profiles)
-    wanted = set(hosts)
+    """The findings of ``hosts`` in the run's newest judgement; ``owners`` says which agencies these are of."""
+    run, wanted = judged.run, set(hosts)
     agencies = {owners[host] for host in hosts}
-    documents = store.inventory_of(run)
-    inventory = inventory_from_documents([documents[id] for id in sorted(agencies)])
+    inventory = inventory_from_documents([judged.documents[id] for id in sorted(agencies)])
     findings = tuple(store.findings(run, hosts=wanted, outcomes=outcomes))
     lives = store.lifecycles(sorted(wanted), run=run)
     unseen = [id for id, life in lives.items() if life.state is State.UNVERIFIED]
@@ -73,31 +85,10 @@ def list_findings(
         last = store.last_failures(unseen)
     failures = {f.id: f for f in findings if f.outcome is Outcome.FAIL} | last
     return Listing(
-        stamp,
+        judged.stamp,
         findings,
         gone,
-        ages(lives, failures.values(), baseline, inventory, owners, stamp),
+        ages(lives, failures.values(), judged.baseline, inventory, owners, judged.stamp),
         owners,
-        checks,
+        judged.checks,
     )
-
-
-def ages(
-    lives: Mapping[str, Lifecycle],
-    failures: Iterable[Finding],
-    baseline: Baseline,
-    inventory: Inventory,
-    owners: Mapping[str, str],
-    stamp: Stamp,
-) -> dict[str, Aged]:
-    """What time has made of findings by the judgement's instant. ``failures``: as each was last seen failing."""
-    said = {finding.id: finding.evidence.values for finding in failures}
-
-    def time_to_fix(life: Lifecycle) -> timedelta | None:
-        host = inventory.hosts.get(life.subject.host or "")
-        held_to = baseline
-        if host is not None and host.id in owners:
-            held_to = baseline.for_host(host, inventory.agencies[owners[host.id]].tier)
-        return held_to.time_to_fix(life.check, life.severity)
-
-    return {id: aged(life, time_to_fix, stamp.at, said.get(id, {})) for id, life in lives.items()}

@@ -12,7 +12,7 @@ import click
 
 from secscan.check import Check
 from secscan.cli.console import speak
-from secscan.history import State
+from secscan.history import State, ages
 from secscan.language import _, plural
 from secscan.model import Inventory
 from secscan.registry import find_checks
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from secscan.baseline import Baseline
     from secscan.cli.assessment import Shown
     from secscan.engine.protocol import Login, TlsLook
-    from secscan.model import Host, Misjudged
+    from secscan.model import Host, Misjudged, Stamp
     from secscan.store import RunState, Store
     from secscan.workspace import Settings
 
@@ -171,7 +171,6 @@ def stored(store: "Store", place: Workspace, run: int | None) -> "Shown":
     """A stored judgement, shown under the baseline it was made by. Raises StoreError where there is none."""
     from secscan.baseline import load_baseline
     from secscan.cli.assessment import Shown
-    from secscan.cli.listing import ages
     from secscan.inventory import inventory_from_documents
     from secscan.model import Outcome
     from secscan.scope import utc_now
@@ -179,13 +178,7 @@ def stored(store: "Store", place: Workspace, run: int | None) -> "Shown":
     judgement = store.judgement(run)
     checks = find_all_checks(None, place)
     baseline = load_baseline(judgement.stamp.baseline, checks, folder=place.profiles)
-    if baseline.hash != judgement.stamp.baseline_hash:
-        click.echo(
-            _("The baseline {name} has changed since run {run}; scores are those of the run.").format(
-                name=baseline.name, run=judgement.stamp.run
-            ),
-            err=True,
-        )
+    warn_of_another(baseline, judgement.stamp)
     inventory = inventory_from_documents(store.inventory_of(judgement.stamp.run or 0))
     lives = store.lifecycles(sorted(judgement.hosts), run=judgement.stamp.run)
     every = (finding for of_host in judgement.findings.values() for finding in of_host)
@@ -195,6 +188,17 @@ def stored(store: "Store", place: Workspace, run: int | None) -> "Shown":
     aged = ages(lives, [*failures, *unseen.values()], baseline, inventory, owners, judgement.stamp)
     waivers = {waiver.key: waiver for waiver in place.load_waivers(utc_now().date())}
     return Shown(judgement, inventory, baseline, checks, aged, waivers)
+
+
+def warn_of_another(baseline: "Baseline", stamp: "Stamp") -> None:
+    """Says on standard error that a baseline was changed since a judgement was made by it, where it was."""
+    if baseline.hash != stamp.baseline_hash:
+        click.echo(
+            _("The baseline {name} has changed since run {run}; scores are those of the run.").format(
+                name=baseline.name, run=stamp.run
+            ),
+            err=True,
+        )
 
 
 def clock(place: Workspace) -> Callable[[datetime], str]:

@@ -1,6 +1,5 @@
 """secscan whatif: what to fix first."""
 
-from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,7 @@ from secscan.language import _, plural
 
 if TYPE_CHECKING:
     from secscan.history.advice import Advice, Step
-    from secscan.model import Evidence, Finding
+    from secscan.model import Finding
 
 
 @click.command("whatif")
@@ -28,6 +27,7 @@ def command(agency: str, workspace: str | None, run: int | None, form: str) -> N
     """
     from secscan.baseline import load_baseline
     from secscan.cli.parts import find_all_checks, open_store, open_workspace
+    from secscan.engine.causes import root_cause
     from secscan.history.advice import Hosts, advise
     from secscan.inventory import inventory_from_documents
 
@@ -63,33 +63,6 @@ def command(agency: str, workspace: str | None, run: int | None, form: str) -> N
         return
     for way in ways:
         _print(way, agency)
-
-
-def root_cause(evidence: "Mapping[str, Evidence]") -> "Callable[[Finding], Hashable]":
-    """What one fix would mend: a certificate, wherever it stands; what fails many rules of a service by one cause;
-    else a rule on a host."""
-    import hashlib
-
-    from secscan.facts import ChainFacts
-    from secscan.model import Endpoint, Observation, Subject
-
-    stands: dict[Subject, str] = {}
-    for of_host in evidence.values():
-        for (target, kind), record in of_host.newest.items():
-            if kind == ChainFacts.kind and isinstance(target, Endpoint) and isinstance(record, Observation):
-                facts = record.facts
-                if isinstance(facts, ChainFacts):
-                    leaves = sorted(chain.certificates[0] for chain in facts.chains if chain.certificates)
-                    stands[Subject.of_service(target.service)] = hashlib.sha256(b"".join(leaves)).hexdigest()
-
-    def cause_of(finding: "Finding") -> Hashable:
-        if finding.check.startswith("certificate.") and finding.subject in stands:
-            return ("certificate", stands[finding.subject])
-        if finding.evidence.template.startswith("TLS is required on this service and is not offered"):
-            return ("no TLS", finding.subject)
-        return (finding.subject.host, finding.check)
-
-    return cause_of
 
 
 def _print(way: "Advice", agency: str) -> None:

@@ -9,7 +9,6 @@ from secscan.cli.console import out, table, write
 from secscan.language import _
 
 if TYPE_CHECKING:
-    from secscan.history.waterfall import Cause
     from secscan.store import Store
 
 
@@ -26,8 +25,10 @@ def command(agency: str, before: int | None, after: int | None, workspace: str |
     """
     from secscan.baseline import load_baseline
     from secscan.cli.parts import find_all_checks, open_store, open_workspace
-    from secscan.engine.replay import Sources, why
+    from secscan.engine.comparison import why
+    from secscan.engine.replay import Sources
     from secscan.report import formats
+    from secscan.report.words import cause_word
 
     place = open_workspace(workspace)
     checks = find_all_checks(None, place)
@@ -63,24 +64,6 @@ def command(agency: str, before: int | None, after: int | None, workspace: str |
             rows.append((cause_word(cause), sign + formats.score(abs(part))))
     rows.append((_("run {run}").format(run=runs[1]), formats.score(told.end)))
     out().print(table("", [_("Cause"), _("Points")], rows, right=[1]))
-
-
-def cause_word(cause: "Cause") -> str:
-    words = {
-        "rules": _("rules and secscan's version"),
-        "baseline": _("the baseline"),
-        "references": _("reference data"),
-        "membership": _("membership and weights"),
-        "removed": _("hosts and services removed"),
-        "added": _("hosts and services added"),
-        "time": _("time passed"),
-        "unknown": _("newly unknown"),
-        "verified": _("verified again"),
-        "new": _("new failures"),
-        "fixed": _("fixed"),
-        "waivers": _("waivers"),
-    }
-    return words[cause.value]
 
 
 def _runs(store: "Store", before: int | None, after: int | None) -> tuple[int, int]:

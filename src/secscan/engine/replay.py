@@ -1,9 +1,8 @@
 """Judging what is stored again: without a packet, and without a trace in the store."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,12 @@ from secscan.engine.references import Known, what_is_known
 from secscan.engine.remembering import RememberingDocket
 from secscan.engine.settling import READERS_CACHE, batches, crew_size
 from secscan.engine.stamping import stamp
-from secscan.evaluation import judge_host
 from secscan.facts import Facts
-from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
 from secscan.inventory import inventory_from_documents
 from secscan.language import _
-from secscan.model import Finding, GroupScore, HostScore, Inventory, Judgement, Outcome, Stamp
+from secscan.model import Finding, HostScore, Inventory, Judgement, Outcome
 from secscan.scope import utc_now
-from secscan.store import RunInfo, Scores, Store
+from secscan.store import RunInfo, Store
 from secscan.workspace import NO_AUTHORITIES, Authorities
 
 
@@ -66,7 +63,7 @@ def replay(
     Unless it is to be ``whole``, of the findings the failures alone are kept: all of a large fleet's take a GB.
     Raises ReplayError where no run had begun by then, or what was seen before it was pruned.
     """
-    _refuse_pruned(store, at)
+    refuse_pruned(store, at)
     run = _run_at(store, at)
     inventory = inventory_from_documents(store.inventory_of(run.id))
     known = utc_now() if known_now else at
@@ -101,7 +98,7 @@ def replay_history(
     """
     now = utc_now()
     if instants:
-        _refuse_pruned(store, min(instants))
+        refuse_pruned(store, min(instants))
     runs = [_run_at(store, at) for at in instants]
     work = _Replaying(location=store.location, kinds=store.kinds, baseline=baseline)
     inventory = Inventory({}, {}, ())
@@ -197,7 +194,7 @@ class _Replayer:
         return {**references, **known.gathered}
 
 
-def _refuse_pruned(store: Store, at: datetime) -> None:
+def refuse_pruned(store: Store, at: datetime) -> None:
     since = store.complete_since()
     if since is not None and at < since:
         raise ReplayError(
@@ -222,98 +219,3 @@ def _run_at(store: Store, at: datetime) -> RunInfo:
             "{started_at:%Y-%m-%d %H:%M} UTC"
         ).format(at=at, started_at=runs[-1].started_at)
     )
-
-
-def why(
-    store: Store,
-    agency: str,
-    runs: tuple[int, int],
-    *,
-    baseline_of: Callable[[str], Baseline],
-    sources: Sources,
-) -> Waterfall:
-    """Why the agency's adjusted score (the inherent one, where nothing is waived) changed from one run to another.
-
-    ``baseline_of`` loads a baseline by name. One that was edited since is judged by as it is now: what that alone
-    changes counts as a matter of the rules. Raises StoreError where a run was not judged, or not that agency.
-    """
-    sides = [_Side(store, agency, run, baseline_of) for run in runs]
-    before, after = sides
-    _refuse_pruned(store, before.stamp.at)
-    rejudged = _rejudged(store, before, after, sources)
-    told = waterfall(before.situation, after.situation, rejudged, start=before.inherent, end=after.inherent)
-    waived = (after.adjusted - after.inherent) - (before.adjusted - before.inherent)
-    parts = {**told.parts, Cause.WAIVERS: told.parts[Cause.WAIVERS] + waived}
-    return Waterfall(before.adjusted, after.adjusted, parts)
-
-
-class _Side:
-    """One of two judgements of an agency."""
-
-    def __init__(self, store: Store, agency: str, run: int, baseline_of: Callable[[str], Baseline]) -> None:
-        members = store.members(run, agency)
-        scores = store.scores(run)
-        self.stamp: Stamp = scores.stamp
-        self.inventory: Inventory = inventory_from_documents(store.inventory_of(run))
-        self.baseline = baseline_of(self.stamp.baseline)
-        self.agency = self.inventory.agencies[agency]
-        self.inherent = _verified(scores.agencies[agency])
-        self.adjusted = _verified(_adjusted(scores, agency))
-        findings: dict[str, list[Finding]] = {host: [] for host in members}
-        for finding in store.findings(run, hosts=members):
-            findings[finding.subject.host or finding.subject.id].append(finding)
-        day = self.stamp.at.date()
-        self.situation = Situation(
-            findings={host: tuple(said) for host, said in findings.items()},
-            criticality={host: self.inventory.hosts[host].criticality for host in members},
-            baseline=self.baseline,
-            held_to=self.held_to,
-            elsewhere=frozenset(
-                m.host for m in self.inventory.memberships if m.covers(day) and m.agency != agency
-            ),
-        )
-
-    def held_to(self, host: str) -> Baseline:
-        return self.baseline.for_host(self.inventory.hosts[host], self.agency.tier)
-
-
-def _rejudged(store: Store, before: _Side, after: _Side, sources: Sources) -> Rejudged:
-    """The earlier evidence of hosts that are on both sides."""
-    both: Sequence[str] = sorted(before.situation.findings.keys() & after.situation.findings.keys())
-    evidence = dict(store.evidence(before.stamp.at, both))
-
-    def known(by: _Side) -> Mapping[type, Any]:
-        """What was seen by the earlier instant, and what the world said by that of ``by``."""
-        at, baselines = before.stamp.at, [before.baseline, after.baseline]
-        return sources.of(store, before.inventory, at, by.stamp.at, baselines=baselines).references()
-
-    def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
-        # The earlier declarations: what the inventory says of a host now is part of what it is now.
-        return {
-            host: judge_host(
-                before.inventory.hosts[host],
-                evidence[host],
-                baseline=by.held_to(host),
-                agency=before.agency,
-                references=references,
-                at=at,
-            )
-            for host in both
-        }
-
-    then, since = known(before), known(after)
-    return Rejudged(
-        rules=judged(before, then, before.stamp.at),
-        baseline=judged(after, then, before.stamp.at),
-        references=judged(after, since, before.stamp.at),
-        time=judged(after, since, after.stamp.at),
-    )
-
-
-def _adjusted(scores: Scores, agency: str) -> GroupScore:
-    inherent = scores.agencies[agency]
-    return inherent if scores.adjusted is None else scores.adjusted.agencies.get(agency, inherent)
-
-
-def _verified(score: GroupScore) -> Fraction:
-    return score.range.verified if score.range else Fraction(0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from secscan.baseline import Baseline
-from secscan.model import Finding, HostScore, Outcome, Range, Subject, SubjectLevel
+from secscan.model import Finding, HostScore, Outcome, Range, Severity, Subject, SubjectLevel
 from secscan.scoring import score_agency, score_host
 
 
@@ -95,7 +95,8 @@ def waterfall(
     published score differs from what today's secscan makes of the same findings, that is a matter of the rules.
     An agency without hosts has no score; it counts as 0.
     """
-    scores = [_verified(step) for step in _steps(before, after, rejudged)]
+    known = _Known()
+    scores = [_verified(step, known) for step in _steps(before, after, rejudged)]
     published = scores[0] if start is None else start
     reached = scores[-1] if end is None else end
     parts = {cause: scores[n + 1] - scores[n] for n, cause in enumerate(CAUSES)}
@@ -136,15 +137,41 @@ def _steps(before: Situation, after: Situation, rejudged: Rejudged) -> Iterable[
     yield after
 
 
-def _verified(situation: Situation) -> Fraction:
-    hosts = [_host_score(situation, host) for host in sorted(situation.findings)]
+class _Known:
+    """What hosts score by what is said of them: most steps leave most hosts as they were."""
+
+    def __init__(self) -> None:
+        # By the findings as objects, which live as long as the waterfall is drawn; and where these are others, by what
+        # they come to: a score hangs on the outcomes and severities of each rule, and on nothing else.
+        self._by_object: dict[tuple[str, frozenset[int], int], HostScore] = {}
+        self._by_content: dict[tuple[str, frozenset[tuple[str, Outcome, Severity]], int], HostScore] = {}
+        # Baselines go by their identity as objects, too, and are kept so that it stays theirs.
+        self._baselines: dict[int, Baseline] = {}
+
+    def score(self, host: str, findings: tuple[Finding, ...], held_to: Baseline) -> HostScore:
+        self._baselines[id(held_to)] = held_to
+        objects = (host, frozenset(map(id, findings)), id(held_to))
+        if objects not in self._by_object:
+            said = frozenset((f.check, f.outcome, f.severity) for f in findings)
+            content = (host, said, id(held_to))
+            if content not in self._by_content:
+                self._by_content[content] = score_host(host, findings, held_to)
+            self._by_object[objects] = self._by_content[content]
+        return self._by_object[objects]
+
+
+def _verified(situation: Situation, known: _Known) -> Fraction:
+    hosts = [_host_score(situation, host, known) for host in sorted(situation.findings)]
     criticality = {host.host: situation.criticality[host.host] for host in hosts}
     score: Range | None = score_agency("", hosts, criticality, situation.baseline).range
     return score.verified if score else Fraction(0)
 
 
-def _host_score(situation: Situation, host: str) -> HostScore:
-    return score_host(host, situation.findings[host], situation.held_to(host), situation.waived)
+def _host_score(situation: Situation, host: str, known: _Known) -> HostScore:
+    held_to, findings = situation.held_to(host), situation.findings[host]
+    if situation.waived:
+        return score_host(host, findings, held_to, situation.waived)
+    return known.score(host, findings, held_to)
 
 
 # --- The steps ----------------------------------------------------------------------------------------------
@@ -201,11 +228,19 @@ def _with_passed_time(now: Situation, rejudged: Rejudged) -> Situation:
     """What the passing of time alone made of findings that are there: an expiry, a term, a pass grown stale."""
     findings = {}
     for host, said in now.findings.items():
-        was = {finding.id: finding for finding in rejudged.references.get(host, ())}
-        timed = {finding.id: finding for finding in rejudged.time.get(host, ())}
+        earlier = rejudged.references.get(host, ())
+        same = set(map(id, earlier))
+        # Names of findings are dear: only those of rules that were judged again are asked for.
+        again = [finding for finding in rejudged.time.get(host, ()) if id(finding) not in same]
+        checks = {finding.check for finding in again}
+        timed = {finding.id: finding for finding in again}
+        was = {finding.id: finding for finding in earlier if finding.check in checks}
         # What an earlier step has taken over from the later side is past this already.
         findings[host] = tuple(
-            timed.get(finding.id, finding) if finding == was.get(finding.id) else finding for finding in said
+            timed.get(finding.id, finding)
+            if finding.check in checks and finding == was.get(finding.id)
+            else finding
+            for finding in said
         )
     return replace(now, findings=findings)
 

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,23 +15,15 @@ from markupsafe import Markup, escape
 
 from secscan.language import UNFILLABLE, _, choose, in_use, speaking, texts_in
 from secscan.model import Text
-from secscan.report import charts, formats, words
+from secscan.report import charts, fleet_charts, formats, listing, words
+from secscan.report.folder import ReportFolder
+from secscan.report.ordering import places_by_name
 from secscan.report.text import parse_date, visible
-from secscan.report.views import AgencyView, IndexView, Method, Named
+from secscan.report.views import AgencyView, FleetViews, IndexView, Method, Named
+from secscan.report.views.shown_fleet import RANKED_FROM, AgencyRow
 from secscan.scoring import MUCH_WAIVED
 
-#: Says that a folder holds a report of ours, and which pages of it are.
-MANIFEST = "secscan-report.json"
-
-#: How a file is called until it is whole; one is left where a write was killed.
-_PART = ".secscan-part-"
-
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CODE = re.compile(r"`+([^`]+)`+")
-
-
-class ReportError(ValueError):
-    """A report that can't be written where it was asked for: says why, and what to do."""
 
 
 def render_agency(view: AgencyView, language: str) -> str:
@@ -41,38 +32,38 @@ def render_agency(view: AgencyView, language: str) -> str:
 
 
 def render_index(view: IndexView, language: str) -> str:
-    """The index of all agencies, whose links lead to ``agencies/ID.html`` beside it."""
+    """The index of all agencies, whose links lead to ``agencies/ID.html`` and to the fleet's pages beside it."""
     return _render("index.html.j2", view, language)
 
 
-def write_report(
-    folder: Path, index: IndexView | None, agencies: Iterable[AgencyView], *, language: str
-) -> list[Path]:
-    """Writes ``index.html`` and ``agencies/ID.html`` and returns the pages' paths, the index first.
+def render_fleet(views: FleetViews, language: str) -> Iterator[tuple[str, str]]:
+    """File and text of each page of the fleet, the index first."""
+    yield "index.html", render_index(views.index, language)
+    yield "certificates.html", _render("certificates.html.j2", views.certificates, language)
+    yield "exposed.html", _render("exposed.html.j2", views.exposed, language)
+    yield "end-of-life.html", _render("end-of-life.html.j2", views.outdated, language)
+    yield "backups.html", _render("backups.html.j2", views.backups, language)
 
-    Each page is replaced in one step, and only where it changed. With an index the report is whole: pages of
-    agencies that are gone are removed. Without one, only the given agencies' pages are renewed. ``agencies`` may
+
+def write_report(
+    folder: Path, fleet: FleetViews | None, agencies: Iterable[AgencyView], *, language: str
+) -> list[Path]:
+    """Writes the fleet's pages and ``agencies/ID.html`` and returns the pages' paths, the index first.
+
+    Each page is replaced in one step, and only where it changed. With the fleet the report is whole: pages of
+    agencies that are gone are removed. Without it, only the given agencies' pages are renewed. ``agencies`` may
     be a generator; one page at a time is held in memory.
     Raises ReportError where ``folder`` holds anything but a report of ours, or where an agency's id is no slug.
     """
-    former = _former_pages(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    # First of all: a report that is cut short must be known as ours the next time.
-    _write_manifest(folder, former)
-    (folder / "agencies").mkdir(exist_ok=True)
-    pages: list[str] = []
-    for view in agencies:
-        name = _page_name(view.agency.id)
-        _replace(folder / name, render_agency(view, language))
-        pages.append(name)
-    if index is not None:
-        _replace(folder / "index.html", render_index(index, language))
-        pages.insert(0, "index.html")
-        for gone in sorted(former - set(pages)):
-            (folder / gone).unlink(missing_ok=True)
-        former = set()
-    _write_manifest(folder, former | set(pages))
-    return [folder / page for page in pages]
+    report = ReportFolder(folder)
+    report.begin()
+    pages = [report.write_agency(view.agency.id, render_agency(view, language)) for view in agencies]
+    if fleet is None:
+        report.add(pages)
+        return [folder / page for page in pages]
+    of_fleet = [report.write(name, text) for name, text in render_fleet(fleet, language)]
+    report.complete([*of_fleet, *pages])
+    return [folder / page for page in (*of_fleet, *pages)]
 
 
 # --- The environment ----------------------------------------------------------------------------------
@@ -100,6 +91,7 @@ def environment() -> Environment:
         "percent": formats.percent,
         "count": formats.count,
         "instant": _instant,
+        "moment": formats.instant,
         "day": formats.day,
         "evidence": _evidence,
         "prose": _prose,
@@ -114,6 +106,10 @@ def environment() -> Environment:
         "tier_word": words.tier_word,
         "grade_word": words.grade_word,
         "rung_word": words.rung_word,
+        "cause_word": words.cause_word,
+        "change_word": words.change_word,
+        "scale": charts.scale_of,
+        "running": charts.running,
     }
     made.globals |= {
         "range_bar": charts.range_bar,
@@ -122,14 +118,26 @@ def environment() -> Environment:
         "share_bar": charts.share_bar,
         "columns": charts.columns,
         "rung_bar": charts.rung_bar,
+        "trend_chart": charts.trend_chart,
+        "fall_bar": charts.fall_bar,
         "much_waived": MUCH_WAIVED,
-        "style": _style(),
-        "style_hash": _hash(_style()),
+        "grade_columns": fleet_charts.grade_columns,
+        "month_columns": fleet_charts.month_columns,
+        "places_by_name": _places_by_name,
+        "numbered": listing.numbered,
+        "row_data": listing.row_data,
+        "ranked_from": RANKED_FROM,
+        "style": _style("secscan.css"),
+        "style_hash": _hash(_style("secscan.css")),
+        "fleet_style": _style("fleet.css"),
+        "fleet_style_hash": _hash(_style("fleet.css")),
+        "index_script": _script("index.js"),
+        "index_script_hash": _hash(_script("index.js")),
     }
     return made
 
 
-def _render(template: str, view: AgencyView | IndexView, language: str) -> str:
+def _render(template: str, view: object, language: str) -> str:
     with speaking(language):
         return environment().get_template(template).render(view=view, language=texts_in())
 
@@ -139,16 +147,25 @@ def _source(name: str) -> str:
 
 
 @cache
-def _style() -> Markup:
-    """The style sheet without its comments and indentation, which every page would carry along."""
-    sheet = re.sub(r"/\*.*?\*/", "", _source("secscan.css"), flags=re.DOTALL)
+def _style(name: str) -> Markup:
+    """A style sheet without its comments and indentation, which every page would carry along."""
+    sheet = re.sub(r"/\*.*?\*/", "", _source(name), flags=re.DOTALL)
     # Trusted: the sheet is ours. In a style element nothing may be escaped.
     return Markup("\n".join(filter(None, (line.strip() for line in sheet.splitlines()))))  # noqa: S704
 
 
-def _hash(style: str) -> str:
-    """What the page's content policy allows as a style: this sheet and no other, and no style attribute."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+@cache
+def _script(name: str) -> Markup:
+    """A script in one line, without the lines that are comments: the Nu HTML checker (26.9) reckons the hash of a
+    script over its first line alone."""
+    lines = (line.strip() for line in _source(name).splitlines())
+    # Trusted, as the style is: ours, and nothing of it may be escaped.
+    return Markup(" ".join(line for line in lines if line and not line.startswith("//")))  # noqa: S704
+
+
+def _hash(text: str) -> str:
+    """What the page's content policy allows as a style or a script: this one and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 # --- Filters ------------------------------------------------------------------------------------------
@@ -210,71 +227,9 @@ def _other_names(agency: Named) -> Sequence[tuple[str, str]]:
     return [(language, name) for language, name in agency.names.items() if name != first]
 
 
+def _places_by_name(rows: Iterable[AgencyRow]) -> Mapping[str, int]:
+    return places_by_name((row.agency.id, _name(row.agency)) for row in rows)
+
+
 def _baseline_title(method: Method) -> str:
     return method.titles.get(in_use()) or method.titles.get("en") or method.baseline
-
-
-# --- Files --------------------------------------------------------------------------------------------
-
-
-def _page_name(agency: str) -> str:
-    if not _SLUG.fullmatch(agency):
-        raise ReportError(
-            _("agency id {agency!r} can't name a file: use ASCII letters, digits, '-', '_' and '.'").format(
-                agency=visible(agency)
-            )
-        )
-    return f"agencies/{agency}.html"
-
-
-def _former_pages(folder: Path) -> set[str]:
-    """The pages of the report that the folder holds; none where it is new or empty."""
-    if folder.exists() and not folder.is_dir():
-        raise ReportError(
-            _("{folder} is a file; name a folder that is new, empty or holds a former report").format(
-                folder=folder
-            )
-        )
-    if not folder.exists() or all(_is_part(path) for path in folder.iterdir()):
-        return set()
-    try:
-        # The manifest decides what is removed: it may name pages of ours and nothing else.
-        pages = {p for p in json.loads((folder / MANIFEST).read_text("utf-8"))["pages"] if isinstance(p, str)}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ReportError(
-            _(
-                "{folder} is not empty and holds no report of secscan ({manifest} is missing or "
-                "damaged): nothing was written; name a new or empty folder"
-            ).format(folder=folder, manifest=MANIFEST)
-        ) from None
-    return {page for page in pages if _is_page(page)}
-
-
-def _is_page(name: str) -> bool:
-    id = name.removeprefix("agencies/").removesuffix(".html")
-    return name == "index.html" or (bool(_SLUG.fullmatch(id)) and name == f"agencies/{id}.html")
-
-
-def _write_manifest(folder: Path, pages: Iterable[str]) -> None:
-    document = {"schema": 1, "generator": "secscan", "pages": sorted(pages)}
-    _replace(folder / MANIFEST, json.dumps(document, indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes the file in one step; leaves one alone that already says the same."""
-    content = text.encode("utf-8")
-    try:
-        if path.read_bytes() == content:
-            return
-    except FileNotFoundError:
-        pass
-    # Not tempfile: its files are for their owner alone, and a web server may have to read these; the umask decides.
-    part = path.with_name(f"{_PART}{path.name}")
-    part.unlink(missing_ok=True)
-    with part.open("xb") as file:
-        file.write(content)
-    part.replace(path)
-
-
-def _is_part(path: Path) -> bool:
-    return path.name.startswith(_PART)

@@ -1,6 +1,8 @@
 """The words for outcomes, severities, reasons, domains and tiers, for leaders as much as for engineers."""
 
 from secscan.history import State
+from secscan.history.difference import Change
+from secscan.history.waterfall import Cause
 from secscan.language import _, mark
 from secscan.model import Outcome, Reason, Severity
 from secscan.report.text import visible
@@ -143,6 +145,33 @@ _RUNGS = {
     "backup.restore-tested": mark("A restore was tested"),
 }
 
+# What moved a score, in the one order it is told.
+_CAUSES = {
+    Cause.RULES: mark("rules and secscan's version"),
+    Cause.BASELINE: mark("the baseline"),
+    Cause.REFERENCES: mark("reference data"),
+    Cause.MEMBERSHIP: mark("membership and weights"),
+    Cause.REMOVED: mark("hosts and services removed"),
+    Cause.ADDED: mark("hosts and services added"),
+    Cause.TIME: mark("time passed"),
+    Cause.UNKNOWN: mark("newly unknown"),
+    Cause.VERIFIED: mark("verified again"),
+    Cause.NEW: mark("new failures"),
+    Cause.FIXED: mark("fixed"),
+    Cause.WAIVERS: mark("waivers"),
+}
+
+# What became of a finding.
+_CHANGES = {
+    Change.NEW: mark("new"),
+    Change.REOPENED: mark("reopened"),
+    Change.FIXED: mark("fixed"),
+    Change.UNVERIFIED: mark("can't be seen any more"),
+    Change.SEEN_AGAIN: mark("seen failing again"),
+    Change.EVIDENCE: mark("shows itself otherwise"),
+    Change.RETIRED: mark("gone"),
+}
+
 _TIERS = {
     "central": mark("Central"),
     "province": mark("Province"),
@@ -165,6 +194,16 @@ def severity_word(severity: Severity) -> str:
 
 def state_word(state: State) -> str:
     return _(_STATES[state])
+
+
+def cause_word(cause: Cause) -> str:
+    """What moved a score, in a few words."""
+    return _(_CAUSES[cause])
+
+
+def change_word(change: Change) -> str:
+    """What became of a finding, in a few words."""
+    return _(_CHANGES[change])
 
 
 def outcome_word(outcome: Outcome) -> str:

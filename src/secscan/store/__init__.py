@@ -3,7 +3,7 @@
 from secscan.store.errors import StoreError
 from secscan.store.findings import FindingChanges
 from secscan.store.runs import RunInfo, RunStart, RunState
-from secscan.store.scores import Scores
+from secscan.store.scores import PastScores, Scores
 from secscan.store.store import Store
 
-__all__ = ["FindingChanges", "RunInfo", "RunStart", "RunState", "Scores", "Store", "StoreError"]
+__all__ = ["FindingChanges", "PastScores", "RunInfo", "RunStart", "RunState", "Scores", "Store", "StoreError"]

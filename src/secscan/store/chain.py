@@ -21,7 +21,19 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, Row, Select, Text, func, insert, or_, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+)
 
 from secscan.language import _
 from secscan.store import tables
@@ -52,6 +64,15 @@ class Chain:
     complete_since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A judgement in the chain, its run, and the hash of its manifest in hex."""
+
+    judgement: int
+    run: int
+    hash: str
+
+
 def add_link(connection: Connection, judgement: int) -> None:
     """Chains a judgement, of which everything has been saved, to the newest one before it."""
     m = tables.manifest
@@ -80,6 +101,22 @@ def chain(connection: Connection) -> Chain:
         connection.execute(select(func.sum(tables.pruning.c.removed))).scalar() or 0,
         complete_since(connection),
     )
+
+
+def link_of(connection: Connection, judgement: int) -> Link | None:
+    """The link of a judgement; None for one that is older than the chain."""
+    return _link(connection, tables.manifest.c.judgement == judgement)
+
+
+def link_named(connection: Connection, hash: str) -> Link | None:
+    """The link whose manifest has this hash, in hex; None where none has. Raises ValueError on what is no hash."""
+    return _link(connection, tables.manifest.c.hash == bytes.fromhex(hash))
+
+
+def _link(connection: Connection, wanted: ColumnElement[bool]) -> Link | None:
+    m = tables.manifest
+    row = connection.execute(select(m.c.judgement, m.c.run, m.c.hash).where(wanted)).first()
+    return Link(row.judgement, row.run, row.hash.hex()) if row else None
 
 
 def complete_since(connection: Connection) -> datetime | None:

@@ -1,23 +1,26 @@
 """Scores into rows and back, exactly."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 
 from secscan.language import _
 from secscan.model import Adjusted, Coverage, GroupScore, HostScore, Judgement, Range, Stamp
 from secscan.store import tables
 from secscan.store.errors import StoreError
 from secscan.store.intervals import close, holds
-from secscan.store.numbering import insert_all
+from secscan.store.numbering import chunks, insert_all
 
 #: Opens the level of a score in which waived rules are left out.
 ADJUSTED = "adjusted-"
+
+_KINDS = ("", ADJUSTED)
+_GROUPS = ("agency", "tier", "whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Scores:
     tiers: Mapping[str, GroupScore]
     whole: GroupScore
     adjusted: Adjusted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastScores:
+    """The scores of one agency and some hosts at one judgement; None and left out: not judged then."""
+
+    stamp: Stamp
+    agency: GroupScore | None
+    hosts: Mapping[str, HostScore]
 
 
 def save_scores(connection: Connection, judgement: int, scores: Judgement) -> None:
@@ -94,11 +106,11 @@ def _common(level: str, subject: str, range: Range | None, score: HostScore | Gr
     }
 
 
-def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
-    s = tables.score
+def read_scores(connection: Connection, judged: Row[Any], hosts_of: Collection[str] | None = None) -> Scores:
+    """All groups, and the hosts of the agencies ``hosts_of`` alone; None: all hosts."""
     hosts: dict[str, dict[str, HostScore]] = {"": {}, ADJUSTED: {}}
     groups: dict[str, dict[str, GroupScore]] = {}
-    for row in connection.execute(select(s).where(holds(s, judged.id)).order_by(s.c.subject)):
+    for row in _score_rows_of(connection, judged, hosts_of):
         kind = ADJUSTED if row.level.startswith(ADJUSTED) else ""
         if row.level == kind + "host":
             hosts[kind][row.subject] = _host_score(row)
@@ -112,6 +124,58 @@ def read_scores(connection: Connection, judged: Row[Any]) -> Scores:
 
     adjusted = Adjusted(**of(ADJUSTED)) if ADJUSTED + "whole" in groups else None
     return Scores(stamp=stamp_of(judged), adjusted=adjusted, **of(""))
+
+
+def _score_rows_of(
+    connection: Connection, judged: Row[Any], hosts_of: Collection[str] | None
+) -> Iterator[Row[Any]]:
+    s = tables.score
+    held = select(s).where(holds(s, judged.id)).order_by(s.c.subject)
+    if hosts_of is None:
+        yield from connection.execute(held)
+        return
+    wanted: list[str] = []
+    for row in connection.execute(
+        held.where(s.c.level.in_([kind + level for kind in _KINDS for level in _GROUPS]))
+    ):
+        if row.level == "agency" and row.subject in hosts_of:
+            wanted += row.members
+        yield row
+    for some in chunks(sorted(wanted)):
+        of_some = s.c.level.in_([kind + "host" for kind in _KINDS]), s.c.subject.in_(some)
+        yield from connection.execute(held.where(*of_some))
+
+
+def read_past_scores(
+    connection: Connection, judged: Row[Any], agency: str, hosts: Sequence[str], last: int
+) -> tuple[PastScores, ...]:
+    """The scores of an agency and of hosts at the newest judgement of each of the last runs up to ``judged``."""
+    j, s = tables.judgement, tables.score
+    newest = select(func.max(j.c.id)).where(j.c.id <= judged.id).group_by(j.c.run)
+    recent = select(j).where(j.c.id.in_(newest)).order_by(j.c.at.desc(), j.c.id.desc()).limit(last)
+    judgements = list(reversed(connection.execute(recent).all()))
+    first = min(one.id for one in judgements)
+    in_time = and_(s.c.since <= judged.id, or_(s.c.until.is_(None), s.c.until > first))
+    of_agency = connection.execute(
+        select(s).where(s.c.level == "agency", s.c.subject == agency, in_time)
+    ).all()
+    of_hosts = [
+        row
+        for some in chunks(hosts)
+        for row in connection.execute(select(s).where(s.c.level == "host", s.c.subject.in_(some), in_time))
+    ]
+
+    def held(row: Row[Any], id: int) -> bool:
+        return row.since <= id and (row.until is None or row.until > id)
+
+    return tuple(
+        PastScores(
+            stamp_of(one),
+            next((_group_score(row) for row in of_agency if held(row, one.id)), None),
+            {row.subject: _host_score(row) for row in of_hosts if held(row, one.id)},
+        )
+        for one in judgements
+    )
 
 
 def hosts_of_agency(connection: Connection, judged: Row[Any], agency: str) -> list[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
 from secscan.history.difference import Moment
+from secscan.history.letters import Told
 from secscan.model import Evidence, Finding, Judgement, Misjudged, Outcome, Record, Stamp
 from secscan.store import (
     chain,
@@ -19,19 +20,30 @@ from secscan.store import (
     evidence,
     findings,
     judgements,
+    letters,
     lifecycles,
     moments,
     pruning,
     recording,
     revisions,
     runs,
+    sightings,
 )
-from secscan.store.chain import Chain
+from secscan.store.chain import Chain, Link
 from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
+from secscan.store.letters import Letter
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
-from secscan.store.scores import Scores, hosts_of_agencies, hosts_of_agency, read_scores, stamp_of
+from secscan.store.scores import (
+    PastScores,
+    Scores,
+    hosts_of_agencies,
+    hosts_of_agency,
+    read_past_scores,
+    read_scores,
+    stamp_of,
+)
 
 
 class Store:
@@ -179,6 +191,11 @@ class Store:
                 read = list(evidence.read_evidence(connection, some, at, self._facts, kinds))
             yield from read
 
+    def last_seen(self, at: datetime, hosts: Sequence[str]) -> dict[str, datetime]:
+        """When anything of each host was last seen, up to and including ``at``; those that never were are left out."""
+        with self._database.reading() as connection:
+            return sightings.read_last_seen(connection, hosts, at)
+
     # --- What was judged ---
 
     def save_judgement(
@@ -306,10 +323,21 @@ class Store:
         with self._database.reading() as connection:
             return lifecycles.read_accepted(connection)
 
-    def scores(self, run: int | None = None) -> Scores:
-        """The scores of a run's newest judgement, by default of the newest finished and judged run."""
+    def scores(self, run: int | None = None, *, hosts_of: Collection[str] | None = None) -> Scores:
+        """The scores of a run's newest judgement, by default of the newest finished and judged run.
+
+        ``hosts_of`` leaves out the hosts of all agencies but these; the groups are all there.
+        """
         with self._database.reading() as connection:
-            return read_scores(connection, _judged(connection, run))
+            return read_scores(connection, _judged(connection, run), hosts_of)
+
+    def past_scores(
+        self, agency: str, hosts: Sequence[str] = (), *, run: int | None = None, last: int
+    ) -> tuple[PastScores, ...]:
+        """The scores of an agency and of hosts at the ``last`` runs up to one, by its newest judgement and, by
+        default, the newest finished and judged one; the oldest first."""
+        with self._database.reading() as connection:
+            return read_past_scores(connection, _judged(connection, run), agency, hosts, last)
 
     def judgement(self, run: int | None = None) -> Judgement:
         """A run's newest judgement, whole; by default that of the newest finished and judged run."""
@@ -332,6 +360,42 @@ class Store:
         """As of an instant before that, evidence can't be relied on: some was pruned. None: none ever was."""
         with self._database.reading() as connection:
             return chain.complete_since(connection)
+
+    # --- Letters ---
+
+    def letters_to(self, agency: str) -> tuple[Letter, ...]:
+        """The letters that were written to an agency's owner, the oldest first."""
+        with self._database.reading() as connection:
+            return letters.letters_to(connection, agency)
+
+    def told_of(self, hosts: Sequence[str]) -> set[Told]:
+        """What letters told of findings on these hosts."""
+        with self._database.reading() as connection:
+            return letters.told_of(connection, hosts)
+
+    def add_letter(self, letter: Letter, told: Collection[Told], hosts: Sequence[str]) -> None:
+        """Keeps that a letter was written, and what it told of findings on ``hosts``. Raises StoreError where another
+        has its number."""
+        with self._database.writing() as connection:
+            letters.add_letter(connection, letter, told, hosts)
+
+    # --- The chain ---
+
+    def chain_problems(self) -> list[str]:
+        """Where the chain of manifests is broken, or says otherwise than the database; nothing is the good answer."""
+        with self._database.reading() as connection:
+            return list(chain.problems(connection))
+
+    def link(self, run: int | None = None) -> tuple[int, Link | None]:
+        """The number of a run's newest judgement, and its link in the chain; None where it is older than the chain."""
+        with self._database.reading() as connection:
+            judgement: int = _judged(connection, run).id
+            return judgement, chain.link_of(connection, judgement)
+
+    def link_named(self, hash: str) -> Link | None:
+        """The link whose manifest has this hash, in hex; None: none has. Raises ValueError on what is no hash."""
+        with self._database.reading() as connection:
+            return chain.link_named(connection, hash)
 
     def chain(self) -> Chain:
         """How far back the chain of manifests goes; whether it holds is for ``check`` to say."""

@@ -12,6 +12,14 @@ from secscan.ladder import standing
 from secscan.model import Finding, Host, Outcome, Reason, Severity, SubjectLevel, Waiver
 from secscan.report.text import localised, visible
 from secscan.report.views.given import AgencyData
+from secscan.report.views.over_time import (
+    attested_views,
+    ending_views,
+    glance_view,
+    since_view,
+    trend_view,
+    way_view,
+)
 from secscan.report.views.parts import (
     failures_by_severity,
     ladder_view,
@@ -50,6 +58,10 @@ ONE_CAUSE = 3
 #: Findings past their deadline that a page names before it counts the rest.
 MOST_LATE = 10
 
+#: Beyond so many hosts or failures a page that is to be mailed has no room to name addresses with every finding.
+MOST_HOSTS_IN_FULL = 40
+MOST_FAILURES_IN_FULL = 400
+
 #: Characters of the reason for a waiver.
 MOST_REASON = 300
 
@@ -87,11 +99,18 @@ def agency_view(data: AgencyData) -> AgencyView:
         unseen=_unseen(data, anchors, domain_of),
         passed=_tallies(data, Outcome.PASS, domain_of),
         not_applicable=_tallies(data, Outcome.NOT_APPLICABLE, domain_of),
-        hosts=_hosts(data, anchors),
+        hosts=_hosts(data, anchors, used),
         ladder=ladder_view(standings_of(_findings_by_host(data))),
         overdue=_overdue(data, used),
         waivers=_waivers(data),
         method=method_view(data.baseline, data.stamp, data.tz),
+        trend=trend_view(data),
+        since=since_view(data, used),
+        way=way_view(data, used, FIRST_STEPS),
+        endings=ending_views(data),
+        attested=attested_views(data, anchors),
+        is_brief=len(data.hosts) > MOST_HOSTS_IN_FULL
+        or sum(f.outcome is Outcome.FAIL for f in data.findings) > MOST_FAILURES_IN_FULL,
     )
 
 
@@ -167,13 +186,23 @@ def _failure_views(
             check=visible(check),
             severity=severity,
             **_documentation(data.checks.get(check)),
-            findings=tuple(_finding(finding, data, anchors, used) for finding in findings),
+            findings=(seen := tuple(_finding(finding, data, anchors, used) for finding in findings)),
             hosts=_hosts_of(findings),
+            alike=_alike(seen),
         )
         for (severity, check), findings in sorted(groups.items(), key=lambda group: group[0][1])
     )
     importance = _importance(data)
     return tuple(sorted(views, key=lambda v: (-sum(importance[host] for host in v.hosts), -len(v.findings))))
+
+
+def _alike(findings: Iterable[FindingView]) -> tuple[tuple[FindingView, ...], ...]:
+    groups: dict[object, list[FindingView]] = {}
+    for one in findings:
+        said = one.evidence.template, tuple(sorted(one.evidence.values.items()))
+        dates = one.first_seen, one.due, one.is_overdue, one.is_waived
+        groups.setdefault((said, one.object, dates), []).append(one)
+    return tuple(map(tuple, groups.values()))
 
 
 def _fix_views(data: AgencyData) -> tuple[FixView, ...]:
@@ -377,14 +406,16 @@ def _tallies(data: AgencyData, outcome: Outcome, domain_of: Mapping[str, str]) -
     return tuple(sorted(tallies, key=place))
 
 
-def _hosts(data: AgencyData, anchors: Mapping[str, str]) -> tuple[HostView, ...]:
+def _hosts(data: AgencyData, anchors: Mapping[str, str], used: Collection[str]) -> tuple[HostView, ...]:
     by_host: dict[str, list[Finding]] = {host.id: [] for host in data.hosts}
     for finding in data.findings:
         by_host.setdefault(finding.subject.id, []).append(finding)
-    return tuple(_host(host, by_host[host.id], data, anchors[host.id]) for host in data.hosts)
+    return tuple(_host(host, by_host[host.id], data, anchors[host.id], used) for host in data.hosts)
 
 
-def _host(host: Host, own: Sequence[Finding], data: AgencyData, anchor: str) -> HostView:
+def _host(
+    host: Host, own: Sequence[Finding], data: AgencyData, anchor: str, used: Collection[str]
+) -> HostView:
     score = data.host_scores.get(host.id)
     stands = standing(own)
     return HostView(
@@ -402,7 +433,19 @@ def _host(host: Host, own: Sequence[Finding], data: AgencyData, anchor: str) -> 
         unseen=sum(f.outcome in (Outcome.UNKNOWN, Outcome.ERROR) for f in own),
         caps=tuple(_cap(name, own, data.baseline) for name in score.caps) if score else (),
         rung=(stands.verified, stands.possible) if stands else None,
+        glance=glance_view(host.id, data),
+        failing=tuple(_failing(own, used)),
     )
+
+
+def _failing(
+    own: Iterable[Finding], used: Collection[str]
+) -> Iterator[tuple[Severity, tuple[tuple[str, bool, str], ...]]]:
+    failures = [finding for finding in own if finding.outcome is Outcome.FAIL]
+    for severity in GRAVEST_FIRST:
+        found = tuple((f.id, f.id in used, visible(f.check)) for f in failures if f.severity is severity)
+        if found:
+            yield severity, found
 
 
 def _findings_by_host(data: AgencyData) -> Iterator[tuple[Host, list[Finding]]]:

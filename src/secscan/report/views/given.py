@@ -1,15 +1,16 @@
-"""What views are made of: one agency's part of a judgement, or the fleet's."""
+"""What a scorecard is made of: one agency's part of a judgement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from fractions import Fraction
+from statistics import median
 
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.history import Aged
-from secscan.ladder import Standing
+from secscan.history.background import Background
 from secscan.model import (
-    Adjusted,
     Agency,
     Finding,
     GroupScore,
@@ -17,14 +18,31 @@ from secscan.model import (
     HostScore,
     Inventory,
     Judgement,
-    Severity,
     Stamp,
     Waiver,
 )
-from secscan.report.views.parts import failures_by_severity, standings_of
 
 NOT_AGED: Mapping[str, Sequence[Aged]] = {}
 NO_WAIVERS: Mapping[str, Waiver] = {}
+
+
+#: No median is told of fewer agencies than this: whoever knows one of them would know too much of the others.
+FEWEST_PEERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The median of verified scores: of the country's agencies, and of those of the same tier.
+
+    Only agencies that were assessed count, the agency itself among them. None where they are too few.
+    """
+
+    country: Fraction | None = None
+    tier: Fraction | None = None
+
+
+NO_PEERS = Peers()
+NO_BACKGROUND = Background()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +65,10 @@ class AgencyData:
     aged: Mapping[str, Aged] = field(default_factory=dict)
     #: The waivers that cover any of them, by key; one that was withdrawn since is not among them.
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FleetData:
-    """What the centre sees of a judgement: every agency's score and the number of its findings."""
-
-    agencies: Mapping[str, Agency]
-    scores: Mapping[str, GroupScore]
-    tiers: Mapping[str, GroupScore]
-    whole: GroupScore
-    hosts: Mapping[str, int]
-    failures: Mapping[str, Mapping[Severity, int]]
-    baseline: Baseline
-    stamp: Stamp
-    tz: tzinfo
-    #: Where the hosts of each agency stand on the ladder of backups, with their criticality.
-    standings: Mapping[str, tuple[tuple[int, Standing], ...]] = field(default_factory=dict)
-    adjusted: Adjusted | None = None
-    #: How many findings of each agency are past their deadline.
-    overdue: Mapping[str, int] = field(default_factory=dict)
+    #: How the agency came here, and where it goes.
+    background: Background = NO_BACKGROUND
+    #: Where other agencies stand, as far as may be told.
+    peers: Peers = NO_PEERS
 
 
 def agency_data(
@@ -79,6 +81,8 @@ def agency_data(
     tz: tzinfo,
     aged: Mapping[str, Sequence[Aged]] = NOT_AGED,
     waivers: Mapping[str, Waiver] = NO_WAIVERS,
+    background: Background = NO_BACKGROUND,
+    peers: Peers = NO_PEERS,
 ) -> AgencyData:
     """The agency's part of the judgement. Its hosts are those its score counted; ``aged`` is by host.
 
@@ -103,41 +107,17 @@ def agency_data(
         adjusted=judgement.adjusted.agencies.get(agency_id) if judgement.adjusted else None,
         aged=own,
         waivers={key: waiver for key, waiver in waivers.items() if key in given},
+        background=background,
+        peers=peers,
     )
 
 
-def fleet_data(
-    judgement: Judgement,
-    inventory: Inventory,
-    baseline: Baseline,
-    *,
-    tz: tzinfo,
-    aged: Mapping[str, Sequence[Aged]] = NOT_AGED,
-) -> FleetData:
-    """Every agency that the judgement scored; ``aged`` is by host."""
-    return FleetData(
-        agencies={id: inventory.agencies[id] for id in judgement.agencies if id in inventory.agencies},
-        scores=judgement.agencies,
-        tiers=judgement.tiers,
-        whole=judgement.whole,
-        hosts={id: len(score.members) for id, score in judgement.agencies.items()},
-        failures={
-            id: failures_by_severity(f for host in score.members for f in judgement.findings.get(host, ()))
-            for id, score in judgement.agencies.items()
-        },
-        baseline=baseline,
-        stamp=judgement.stamp,
-        tz=tz,
-        standings={
-            id: tuple(
-                standings_of((inventory.hosts[host], judgement.findings.get(host, ())) for host in known)
-            )
-            for id, score in judgement.agencies.items()
-            if (known := [host for host in score.members if host in inventory.hosts])
-        },
-        adjusted=judgement.adjusted,
-        overdue={
-            id: sum(one.is_overdue for host in score.members for one in aged.get(host, ()))
-            for id, score in judgement.agencies.items()
-        },
-    )
+def peers_of(scores: Mapping[str, GroupScore], agencies: Mapping[str, Agency], tier: str) -> Peers:
+    """Where the agencies of the country, and of a tier, stand; ``scores`` are those of all."""
+    assessed = {id: score.range.verified for id, score in scores.items() if score.range is not None}
+    of_tier = [at for id, at in assessed.items() if tier and id in agencies and agencies[id].tier == tier]
+    return Peers(_median(assessed.values()), _median(of_tier))
+
+
+def _median(scores: Collection[Fraction]) -> Fraction | None:
+    return median(scores) if len(scores) >= FEWEST_PEERS else None

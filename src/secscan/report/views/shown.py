@@ -7,6 +7,14 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 from secscan.model import Range, Reason, Severity, Text
+from secscan.report.views.shown_over_time import (
+    AttestedView,
+    EndingView,
+    GlanceView,
+    SinceView,
+    TrendView,
+    WayView,
+)
 
 #: Gravest first, the order of every page.
 GRAVEST_FIRST = tuple(sorted(Severity, reverse=True))
@@ -139,6 +147,8 @@ class FailureView:
     fix: str
     findings: tuple[FindingView, ...]
     hosts: tuple[str, ...]
+    #: The same findings by what was seen: those that look alike in every way are told once, with all their places.
+    alike: tuple[tuple[FindingView, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +282,9 @@ class HostView:
     caps: tuple[CapView, ...]
     #: The rung of the ladder of backups that it stands on, verified and possible; None where none was judged.
     rung: tuple[int, int] | None
+    glance: GlanceView | None
+    #: Its failures by severity, the gravest first: id, whether the page tells more of it, check.
+    failing: tuple[tuple[Severity, tuple[tuple[str, bool, str], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,54 +336,12 @@ class AgencyView:
     overdue: OverdueView
     waivers: tuple[WaiverView, ...]
     method: Method
-
-
-@dataclass(frozen=True, slots=True)
-class AgencyRow:
-    """An agency on the index; ``depth`` is its place in the tree, 0 for those without a parent."""
-
-    agency: Named
-    depth: int
-    tier: str
-    score: ScoreView
-    hosts: int
-    failures: Mapping[Severity, int]
-    overdue: int
-
-
-@dataclass(frozen=True, slots=True)
-class TierRow:
-    """How many agencies of a tier meet the baseline. Those not assessed count among ``agencies``."""
-
-    tier: str
-    score: ScoreView
-    meeting: int
-    assessed: int
-    agencies: int
-    ladder: LadderView | None
-
-
-@dataclass(frozen=True, slots=True)
-class GradeCount:
-    """Agencies of one grade: those of which enough was seen, and the others."""
-
-    grade: str
-    enough: int
-    not_enough: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexView:
-    """All agencies, for the centre."""
-
-    whole: ScoreView
-    rows: tuple[AgencyRow, ...]
-    tiers: tuple[TierRow, ...]
-    meeting: int
-    assessed: int
-    hosts: int
-    failures: Mapping[Severity, int]
-    distribution: tuple[GradeCount, ...]
-    overdue: int
-    ladder: LadderView | None
-    method: Method
+    #: None where there is nothing to compare with.
+    trend: TrendView | None
+    since: SinceView | None
+    #: None where no way to a better grade is known; then ``first`` says what to mend first.
+    way: WayView | None
+    endings: tuple[EndingView, ...]
+    attested: tuple[AttestedView, ...]
+    #: So much is told that findings leave out what is said of their host further down.
+    is_brief: bool
