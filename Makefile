@@ -48,7 +48,7 @@ generated: setup
 	$(BIN)/python tools/catalogue.py --check
 	$(BIN)/python -m tools.zoo --check
 
-messages: setup ## write reports/locale/secscan.pot again from the sources
+messages: setup ## write reports/locale/secscan.pot again from the sources, bring the catalogues up to it, compile them
 	$(BIN)/python tools/messages.py
 
 catalogue: setup ## write docs/checks.md again from the checks

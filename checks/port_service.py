@@ -229,13 +229,19 @@ def _strangers(
     label = _LABELS[protocol]
     match known(seen.facts.access):
         case Access.OPEN:
-            version = seen.facts.product_version
-            yield failed(
-                "{service} {version} served us without a login (asked: {asked}).",
-                service=label,
-                version=version or "(version not told)",
-                asked=asked,
-            )
+            if version := seen.facts.product_version:
+                yield failed(
+                    "{service} {version} served us without a login (asked: {asked}).",
+                    service=label,
+                    version=version,
+                    asked=asked,
+                )
+            else:
+                yield failed(
+                    "{service}, of a version not told, served us without a login (asked: {asked}).",
+                    service=label,
+                    asked=asked,
+                )
         case Access.DENIED:
             yield passed(
                 "{service} serves nobody without a login (asked: {asked}).", service=label, asked=asked

@@ -69,6 +69,7 @@ def show(
     Without an option, as it holds for a host of which it says nothing else; with options, as it holds for others.
     """
     from secscan.model import Severity
+    from secscan.report.formats import bound
     from secscan.report.words import severity_word
 
     (whole,) = _loaded([name], workspace)
@@ -90,7 +91,7 @@ def show(
         for word, n in document["deadlines"].items()
     ]
     click.echo(_("days to mend: {deadlines}").format(deadlines=", ".join(days) or "-"))
-    click.echo(_("meets the baseline from: {score}").format(score=document["meets"]))
+    click.echo(_("meets the baseline from: {score}").format(score=bound(baseline.scoring.meets)))
     click.echo(_("a pass stands for {days} days").format(days=document["carry_days"]))
     some = [f"{kind}.{one}" for kind, one in baseline.overlays.parts]
     if some:
