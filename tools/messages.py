@@ -15,7 +15,7 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 from babel.messages.catalog import Catalog
@@ -31,8 +31,10 @@ from secscan.registry import find_checks
 ROOT = Path(__file__).parent.parent
 TEMPLATE = ROOT / "reports/locale/secscan.pot"
 
+Keywords: TypeAlias = dict[str, tuple[int, ...] | None]
+
 #: Function -> which of its arguments are messages, as Babel counts them.
-KEYWORDS: dict[str, tuple[int, ...] | None] = {
+KEYWORDS: Keywords = {
     "_": None,
     "mark": None,
     "plural": (1, 2),
@@ -45,7 +47,10 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
 }
 
 #: The same for click, which speaks through gettext on its own.
-CLICK_KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "ngettext": (1, 2)}
+CLICK_KEYWORDS: Keywords = {"_": None, "ngettext": (1, 2)}
+
+#: The same for templates, whose trans blocks come as calls of gettext's own functions.
+TEMPLATE_KEYWORDS: Keywords = {**KEYWORDS, **CLICK_KEYWORDS, "gettext": None}
 
 #: How templates are read; the same as in secscan.report.rendering.
 TEMPLATE_OPTIONS = {
@@ -120,15 +125,21 @@ def template() -> str:
     )
     catalogue.header_comment = "# Messages of secscan. Made by tools/messages.py; do not edit."
     for path in _sources(".py"):
-        _add(catalogue, path, "python", {})
+        name = path.relative_to(ROOT).as_posix()
+        _add(catalogue, path, name, method="python", keywords=KEYWORDS, options={})
     for path in _sources(".j2"):
-        _add(catalogue, path, "jinja2.ext:babel_extract", TEMPLATE_OPTIONS)
+        name = path.relative_to(ROOT).as_posix()
+        method = "jinja2.ext:babel_extract"
+        _add(catalogue, path, name, method=method, keywords=TEMPLATE_KEYWORDS, options=TEMPLATE_OPTIONS)
+    # What click says by itself: the words of usage, headings, mistakes.
+    for path in sorted(Path(click.__file__).parent.glob("*.py")):
+        name = f"click/{path.name}"
+        _add(catalogue, path, name, method="python", keywords=CLICK_KEYWORDS, options={})
     for check in find_checks().values():
         _add_documentation(catalogue, check)
     for name, about in COMMANDS.items():
         catalogue.add(about, None, [("src/secscan/cli/__init__.py", 0)], auto_comments=[f"secscan {name}"])
     _add_command(catalogue, program, "secscan")
-    _add_click(catalogue)
     return _written(catalogue)
 
 
@@ -187,7 +198,7 @@ def _is_current(path: Path, content: bytes) -> bool:
 
 
 def _said(compiled: bytes) -> dict[Any, Any]:
-    return {message.id: message.string for message in read_mo(io.BytesIO(compiled)) if message.id}
+    return {str(message.id): message.string for message in read_mo(io.BytesIO(compiled)) if message.id}
 
 
 def _catalogues() -> list[Path]:
@@ -216,10 +227,11 @@ def _written(catalogue: Catalog) -> str:
     return "".join(line for line in lines if not line.startswith(VARIABLE))
 
 
-def _add(catalogue: Catalog, path: Path, method: str, options: dict[str, Any]) -> None:
-    name = path.relative_to(ROOT).as_posix()
+def _add(
+    catalogue: Catalog, path: Path, name: str, *, method: str, keywords: Keywords, options: dict[str, Any]
+) -> None:
     with path.open("rb") as file:
-        for _line, message, comments, context in extract(method, file, KEYWORDS, ("Translators:",), options):
+        for _line, message, comments, context in extract(method, file, keywords, ("Translators:",), options):
             catalogue.add(message, None, [(name, 0)], auto_comments=comments, context=context)
 
 
@@ -227,6 +239,9 @@ def _add_documentation(catalogue: Catalog, check: Check) -> None:
     file = Path(check.function.__code__.co_filename).resolve().relative_to(ROOT).as_posix()
     for part, text in (("claim", check.claim), ("why", check.why), ("fix", check.fix)):
         catalogue.add(text, None, [(file, 0)], auto_comments=[f"{check.id}: {part}"])
+    for name, limit in check.limits.model_fields.items() if check.limits is not None else ():
+        if limit.description:
+            catalogue.add(limit.description, None, [(file, 0)], auto_comments=[f"{check.id}: {name}"])
 
 
 def _add_command(catalogue: Catalog, command: click.Command, path: str) -> None:
@@ -246,19 +261,6 @@ def _add_command(catalogue: Catalog, command: click.Command, path: str) -> None:
             below = command.commands.get(name) or command.get_command(context, name)
             if below is not None:
                 _add_command(catalogue, below, f"{path} {name}")
-
-
-def _add_click(catalogue: Catalog) -> None:
-    """What click says by itself: the words of usage, headings, mistakes."""
-    folder = Path(click.__file__).parent
-    for path in sorted(folder.glob("*.py")):
-        with path.open("rb") as file:
-            for _line, message, comments, context in extract(
-                "python", file, CLICK_KEYWORDS, ("Translators:",)
-            ):
-                catalogue.add(
-                    message, None, [(f"click/{path.name}", 0)], auto_comments=comments, context=context
-                )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from secscan.language import _
+
 #: Name of an environment variable -> its value. Tests give their own.
 Environment = Mapping[str, str]
 #: Service and user -> the password a keyring holds, or None.
@@ -54,24 +56,41 @@ class Credential:
     def __post_init__(self) -> None:
         if not _ACCOUNT.fullmatch(self.user):
             raise CredentialError(
-                f"credential {self.name!r}: {self.user[:64]!r} is not the name of an account"
+                _("credential {credential!r}: {user!r} is not the name of an account").format(
+                    credential=self.name, user=self.user[:64]
+                )
             )
         for port in (self.port, *(jump.port for jump in self.jump)):
             if not 0 < port < 65536:
-                raise CredentialError(f"credential {self.name!r}: a port is 1 to 65535, not {port}")
+                raise CredentialError(
+                    _("credential {credential!r}: a port is 1 to 65535, not {port}").format(
+                        credential=self.name, port=port
+                    )
+                )
         if not (self.agent or self.key_file or self.password_env or self.keyring):
             raise CredentialError(
-                f"credential {self.name!r} gives no way to log in; set agent, key_file, password_env or keyring"
+                _(
+                    "credential {credential!r} gives no way to log in; set agent, key_file, password_env or "
+                    "keyring"
+                ).format(credential=self.name)
             )
         if self.certificate is not None and self.key_file is None:
             raise CredentialError(
-                f"credential {self.name!r}: certificate needs the key_file it was issued for"
+                _("credential {credential!r}: certificate needs the key_file it was issued for").format(
+                    credential=self.name
+                )
             )
         if self.password_env and self.keyring:
-            raise CredentialError(f"credential {self.name!r}: give password_env or keyring, not both")
+            raise CredentialError(
+                _("credential {credential!r}: give password_env or keyring, not both").format(
+                    credential=self.name
+                )
+            )
         if len(self.jump) > MOST_JUMPS:
             raise CredentialError(
-                f"credential {self.name!r}: at most {MOST_JUMPS} jump hosts, not {len(self.jump)}"
+                _("credential {credential!r}: at most {most} jump hosts, not {count}").format(
+                    credential=self.name, most=MOST_JUMPS, count=len(self.jump)
+                )
             )
 
 
@@ -86,15 +105,19 @@ def find_secret(
         secret = (os.environ if environment is None else environment).get(credential.password_env)
         if not secret:
             raise CredentialError(
-                f"credential {credential.name!r}: the environment variable {credential.password_env} is not set"
+                _("credential {credential!r}: the environment variable {password_env} is not set").format(
+                    credential=credential.name, password_env=credential.password_env
+                )
             )
         return secret
     if credential.keyring:
         secret = (keyring or _system_keyring)(credential.keyring, credential.user)
         if not secret:
             raise CredentialError(
-                f"credential {credential.name!r}: the keyring has no entry {credential.keyring!r} for"
-                f" {credential.user!r}; store it with: keyring set {credential.keyring} {credential.user}"
+                _(
+                    "credential {credential!r}: the keyring has no entry {keyring!r} for {user!r}; store it "
+                    "with: keyring set {keyring} {user}"
+                ).format(credential=credential.name, keyring=credential.keyring, user=credential.user)
             )
         return secret
     return None
@@ -107,10 +130,12 @@ def _system_keyring(service: str, user: str) -> str | None:
         import keyring.errors
     except ImportError:
         raise CredentialError(
-            "reading passwords from a keyring needs the package keyring; install it"
+            _("reading passwords from a keyring needs the package keyring; install it")
         ) from None
     try:
         secret: str | None = keyring.get_password(service, user)
     except keyring.errors.KeyringError as e:
-        raise CredentialError(f"the keyring can't be read: {type(e).__name__}") from e
+        raise CredentialError(
+            _("the keyring can't be read: {problem}").format(problem=type(e).__name__)
+        ) from e
     return secret

@@ -1,5 +1,6 @@
 """A page as its readers take it apart: elements, attributes, ids and text."""
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -69,3 +70,23 @@ class _Reader(HTMLParser):
             element.text += data
         if not any(e.tag in ("style", "head") for e in self.open):
             self.said.append(data)
+
+
+_LANDMARKS = {"header", "main", "footer", "nav", "section", "article", "table"}
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+
+
+def structure(html: str) -> str:
+    """What a screen reader lists of a page, one a line: landmarks, headings, charts with their titles; no figures."""
+    lines = []
+    for element in read(html).elements:
+        said = re.sub(r"\d+([.,]\d+)*", "#", " ".join(element.text.split()))
+        if element.tag in _HEADINGS:
+            lines.append(f"  {element.tag} {said}")
+        elif element.tag in _LANDMARKS:
+            named = element.attributes.get("id") or element.attributes.get("aria-label") or ""
+            lines.append(" ".join(filter(None, (element.tag, named))))
+        elif element.tag == "title":
+            lines.append(f"  title {said}")
+    # Articles and hosts by the dozen say the same: one of each run is enough.
+    return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line != before) + "\n"

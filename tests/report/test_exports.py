@@ -1,21 +1,40 @@
 import csv
 import io
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from secscan.history import Aged, settle
 from secscan.model import Adjusted, Outcome, Subject, Text, Waiver
-from secscan.report.csv_export import COLUMNS, findings_csv
-from secscan.report.json_export import SCHEMA, findings_document, judgement_document, to_json
+from secscan.report.csv_export import COLUMNS, findings_lines
+from secscan.report.exported import exported
+from secscan.report.json_export import (
+    SCHEMA,
+    agency_document,
+    findings_pieces,
+    judgement_document,
+    to_json,
+)
 from tests.report import samples
 from tests.report.samples import make_finding
 
 CHECKS = samples.make_checks()
 OLD = CHECKS["tls.old-versions"]
+
+
+def findings_csv(findings, owners, checks, aged=None):
+    return "".join(findings_lines(exported(findings, checks, owners=owners, aged=aged or {})))
+
+
+def findings_document(findings, stamp, checks, *, owners=None, aged=None):
+    rows = exported(findings, checks, owners=owners or {}, aged=aged or {})
+    return json.loads("".join(findings_pieces(rows, stamp)))
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +223,7 @@ def test_a_spreadsheet_is_told_the_same():
     finding, aged = aged_finding()
     (row,) = rows(findings_csv([finding], {}, CHECKS, aged))
     told = (row["state"], row["reopened"], row["due"], row["overdue"], row["waiver"])
-    assert told == ("open", "2", "2026-01-31T00:00:00+00:00", "yes", "w")
+    assert told == ("open", "2", "2026-01-31 00:00:00", "yes", "w")
 
 
 def test_adjusted_scores_lives_and_waivers_are_in_the_document(fleet):
@@ -235,3 +254,71 @@ def test_adjusted_scores_lives_and_waivers_are_in_the_document(fleet):
         ("Lê", "2026-06-30", [gone.id])
     ]
     assert json.loads(to_json(document)) == document
+
+
+def conforms(document):
+    schema = json.loads(files("secscan.reports").joinpath(f"export-{SCHEMA}.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+def test_a_judgement_is_what_the_schema_says(document):
+    conforms(document)
+
+
+def test_adjusted_scores_and_lives_are_what_the_schema_says(fleet):
+    judgement, inventory, baseline, checks = fleet
+    score = judgement.agencies["bo-vi-du"]
+    adjusted = Adjusted(
+        {score.members[0]: judgement.hosts[score.members[0]]}, {score.id: score}, {}, judgement.whole
+    )
+    finding, aged = aged_finding()
+    leave = Waiver("Soon.", "Lê", "Trần", date(2026, 6, 30), check="tls.*")
+    (one,) = aged.values()
+    aged = {finding.id: replace(one, life=replace(one.life, waiver=leave.key))}
+    told = replace(judgement, adjusted=adjusted)
+    conforms(judgement_document(told, inventory, baseline, checks, aged=aged, waivers={leave.key: leave}))
+
+
+def test_listed_findings_are_what_the_schema_says(fleet):
+    finding, aged = aged_finding()
+    conforms(findings_document([finding, make_finding(OLD, Outcome.PASS)], fleet[0].stamp, CHECKS, aged=aged))
+
+
+def test_the_schema_refuses_what_it_does_not_know(document):
+    with pytest.raises(jsonschema.ValidationError):
+        conforms({**document, "schema": SCHEMA + 1})
+    with pytest.raises(jsonschema.ValidationError):
+        conforms({**document, "findings": [{**document["findings"][0], "outcome": "fine"}]})
+
+
+def test_no_finding_is_a_document_too(fleet):
+    document = findings_document([], fleet[0].stamp, CHECKS)
+    conforms(document)
+    assert document["findings"] == []
+
+
+def test_a_document_of_one_agency_holds_that_agency_alone(fleet):
+    judgement, inventory, baseline, checks = fleet
+    document = agency_document(judgement, inventory, baseline, checks, agency="bo-vi-du")
+    conforms(document)
+    own = set(judgement.agencies["bo-vi-du"].members)
+    assert [agency["id"] for agency in document["agencies"]] == ["bo-vi-du"]
+    assert {host["id"] for host in document["hosts"]} == own == {f["host"] for f in document["findings"]}
+    written = to_json(document)
+    for other in (set(inventory.agencies) | set(inventory.hosts)) - own - {"bo-vi-du"}:
+        assert f'"{other}"' not in written
+
+
+def test_memory_stays_flat_however_many_findings_there_are(fleet):
+    def most(count):
+        rows = exported((make_finding(OLD, object=str(n)) for n in range(count)), CHECKS)
+        tracemalloc.start()
+        for _piece in findings_pieces(rows, fleet[0].stamp):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(10)  # What is made once, such as compiled patterns.
+    assert most(4_000) < most(40) + 1_000_000  # Held together they take a dozen times as much.

@@ -16,7 +16,7 @@ from secscan.model import Agency, Host, Outcome, Reason, Service, Subject, Text,
 from secscan.report.folder import FLEET_PAGES, MANIFEST, ReportError
 from secscan.report.rendering import environment, render_agency, render_fleet, render_index, write_report
 from secscan.report.views import agency_data, agency_view, fleet_data, fleet_views, index_view
-from tests.report import samples
+from tests.report import histories, samples
 from tests.report.fleets import make_full_fleet
 from tests.report.pages import Page, read
 from tests.report.samples import HANOI, make_checks, make_finding, make_single
@@ -96,6 +96,9 @@ def fleet_page(name: str) -> str:
 
 
 PAGES = {
+    "with history": lambda: render_agency(
+        agency_view(histories.with_history(samples.make_agency_data())), "en"
+    ),
     "ladder": lambda: ladder_pages()[0],
     "ladder on the index": lambda: ladder_pages()[1],
     "agency": lambda: render_agency(agency_view(samples.make_agency_data()), "en"),
@@ -363,6 +366,23 @@ def test_a_scorecard_of_twenty_hosts_and_sixty_checks_can_be_mailed(failing):
     assert len(data.findings) == 1200
     data = replace(data, aged=late(data.findings))
     assert len(render_agency(agency_view(data), "en").encode()) < 300_000
+
+
+@pytest.mark.parametrize(("hosts", "most"), [(20, 300_000), (200, 1_000_000)])
+def test_a_scorecard_with_a_history_can_be_mailed(hosts, most):
+    data = samples.make_agency_data(
+        hosts=[samples.make_host(n) for n in range(hosts)], checks=make_checks(60)
+    )
+    failures = [finding for finding in data.findings if finding.outcome is Outcome.FAIL]
+    assert len(failures) > 8 * hosts
+    # Every other failure shows itself otherwise on each host, as versions and names do.
+    own = {
+        finding.id: replace(finding, evidence=Text("It says {it}.", {"it": finding.subject.id}))
+        for finding in failures[::2]
+    }
+    data = replace(data, findings=tuple(own.get(finding.id, finding) for finding in data.findings))
+    html = render_agency(agency_view(histories.with_history(data)), "vi")
+    assert len(html.encode()) < most
 
 
 def test_the_same_data_gives_the_same_page():

@@ -1,7 +1,7 @@
 """A judgement on the terminal, and as JSON, CSV and HTML for whoever asked for it."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text as Styled
 
+from secscan.alphabet import sort_key
 from secscan.baseline import Baseline
 from secscan.check import Check
 from secscan.cli.console import CLEAN, COVERAGE, FINDINGS, out, table
@@ -23,6 +24,7 @@ from secscan.model import (
     Outcome,
     Range,
     Severity,
+    Stamp,
     Subject,
     SubjectLevel,
     Waiver,
@@ -33,7 +35,7 @@ from secscan.report.words import outcome_word, reason_word, severity_word, state
 from secscan.scoring import MUCH_WAIVED
 
 if TYPE_CHECKING:
-    from secscan.cli.listing import Listing
+    from secscan.report.exported import Exported
 
 #: More findings of one kind than this are counted, not listed, on the terminal.
 MOST_PLACES = 8
@@ -99,7 +101,7 @@ def print_audit(shown: Shown) -> None:
     if len(shown.judgement.hosts) > 1:
         rows = [
             (host, _range(score.range), formats.percent(score.coverage.share))
-            for host, score in sorted(shown.judgement.hosts.items())
+            for host, score in sorted(shown.judgement.hosts.items(), key=lambda item: sort_key(item[0]))
         ]
         out().print(table("", [_("Host"), _("Score"), _("Coverage")], rows, right=[1, 2]))
     for group in shown.judgement.agencies.values():
@@ -112,7 +114,10 @@ def print_agencies(shown: Shown) -> None:
     late = Counter(one.life.subject.id for one in shown.aged.values() if one.is_overdue)
     adjusted = judgement.adjusted.agencies if judgement.adjusted else {}
     rows = []
-    for id, agency in sorted(shown.inventory.agencies.items()):
+    by_name = sorted(
+        shown.inventory.agencies.items(), key=lambda item: (sort_key(item[1].name(in_use())), item[0])
+    )
+    for id, agency in by_name:
         group = judgement.agencies.get(id)
         if group is None:
             continue
@@ -156,30 +161,30 @@ def _adjusted(group: GroupScore | None) -> str:
     return f"{formats.score(group.range.verified)} {group.grade}{much}"
 
 
-def print_listing(listing: "Listing", findings: Sequence[Finding], clock: Callable[[datetime], str]) -> None:
+def print_listing(rows: "Sequence[Exported]", stamp: Stamp, clock: Callable[[datetime], str]) -> None:
     """One line a finding, the gravest first, with its life and its deadline."""
-    rows = [
+    lines = [
         (
-            f.id,
-            severity_word(f.severity),
-            _standing(f, listing.aged.get(f.id)),
-            *_times(listing.aged.get(f.id), listing.stamp.at),
-            f.check,
-            place(f),
-            f.object,
-            sentence(f.evidence),
+            row.finding.id,
+            severity_word(row.finding.severity),
+            _standing(row.finding, row.aged),
+            *_times(row.aged, stamp.at),
+            row.finding.check,
+            place(row.finding),
+            row.finding.object,
+            sentence(row.finding.evidence),
         )
-        for f in sorted(findings, key=_gravest_first)
+        for row in sorted(rows, key=lambda row: _gravest_first(row.finding))
     ]
     columns = [_("Finding"), _("Severity"), _("State"), _("First seen"), _("Age"), _("Due"), _("Check")]
     columns += [_("Where"), _("Object"), _("Evidence")]
-    if rows:
-        out().print(table("", columns, rows, right=[4]))
-    said = plural("{n} finding", "{n} findings", len(rows))
-    late = sum(f.id in listing.aged and listing.aged[f.id].is_overdue for f in findings)
+    if lines:
+        out().print(table("", columns, lines, right=[4]))
+    said = plural("{n} finding", "{n} findings", len(lines))
+    late = sum(row.aged is not None and row.aged.is_overdue for row in rows)
     click.echo(
         _("{findings} in run {run}, {late} overdue as of {at}.").format(
-            findings=said, run=listing.stamp.run, late=late, at=clock(listing.stamp.at)
+            findings=said, run=stamp.run, late=late, at=clock(stamp.at)
         )
     )
 
@@ -338,8 +343,13 @@ def as_json(shown: Shown) -> str:
     )
 
 
-def as_csv(shown: Shown) -> str:
-    return findings_csv(shown, list(_all(shown)))
+def audit_pieces(shown: Shown, form: str) -> Iterator[str]:
+    """The findings of an audit as "csv", "sarif" or "ocsf"."""
+    from secscan.report.exported import exported
+
+    owners = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
+    rows = exported(_all(shown), shown.checks, owners=owners)
+    return finding_pieces(form, rows, shown.judgement.stamp, shown.checks)
 
 
 def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
@@ -354,22 +364,25 @@ def as_html(shown: Shown, tz: tzinfo = UTC) -> str:
     return render_agency(agency_view(data), in_use())
 
 
-def listing_json(listing: "Listing", findings: Sequence[Finding]) -> str:
-    from secscan.report.json_export import findings_document, to_json
+def finding_pieces(
+    form: str, rows: "Iterable[Exported]", stamp: Stamp, checks: Mapping[str, Check]
+) -> Iterator[str]:
+    """Findings as one of FINDING_FORMS, a finding at a time; together one document."""
+    match form:
+        case "json":
+            from secscan.report.json_export import findings_pieces
 
-    return to_json(
-        findings_document(findings, listing.stamp, listing.checks, owners=listing.owners, aged=listing.aged)
-    )
+            return findings_pieces(rows, stamp)
+        case "csv":
+            from secscan.report.csv_export import findings_lines
 
+            return findings_lines(rows)
+        case "sarif":
+            from secscan.report.sarif_export import sarif_pieces
 
-def listing_csv(listing: "Listing", findings: Sequence[Finding]) -> str:
-    from secscan.report.csv_export import findings_csv
+            return sarif_pieces(rows, stamp, checks)
+        case "ocsf":
+            from secscan.report.ocsf_export import ocsf_lines
 
-    return findings_csv(findings, listing.owners, listing.checks, listing.aged)
-
-
-def findings_csv(shown: Shown, findings: Sequence[Finding]) -> str:
-    from secscan.report.csv_export import findings_csv
-
-    owner = {host: id for id, group in shown.judgement.agencies.items() for host in group.members}
-    return findings_csv(findings, owner, shown.checks)
+            return ocsf_lines(rows, stamp)
+    raise ValueError(f"not a format of findings: {form}")

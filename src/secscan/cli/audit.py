@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "html", "csv"]),
+    type=click.Choice(["table", "json", "html", "csv", "sarif", "ocsf"]),
     default="table",
     show_default=True,
 )
@@ -168,8 +168,8 @@ def command(
     match form:
         case "json":
             write(assessment.as_json(shown))
-        case "csv":
-            write(assessment.as_csv(shown))
+        case "csv" | "sarif" | "ocsf":
+            write(assessment.audit_pieces(shown, form))
         case "html":
             write(assessment.as_html(shown) + "\n")
         case _:

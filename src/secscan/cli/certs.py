@@ -85,9 +85,11 @@ def command(workspace: str | None, agencies: tuple[str, ...], expiring: timedelt
 
 
 def _print(shown: "Sequence[Renewal]", inventory: "Inventory", now: datetime) -> None:
+    from secscan.report import formats
+
     rows = [
         (
-            one.certificate.not_after.date().isoformat(),
+            formats.day(one.certificate.not_after),
             str(one.left(now).days),
             one.certificate.holder,
             one.certificate.issuer or "?",
@@ -158,19 +160,11 @@ def _json(shown: "Sequence[Renewal]", now: datetime) -> str:
 
 
 def _csv(shown: "Sequence[Renewal]", now: datetime) -> str:
-    import csv
-    import io
+    from secscan.report.csv_export import csv_lines, instant_cell
 
-    from secscan.report.csv_export import BYTE_ORDER_MARK
-    from secscan.report.text import cell
-
-    lines = io.StringIO()
-    lines.write(BYTE_ORDER_MARK)
-    writer = csv.writer(lines)
-    writer.writerow(COLUMNS)
-    for one in shown:
-        row = {
-            "not_after": _instant(one.certificate.not_after),
+    rows = (
+        {
+            "not_after": instant_cell(one.certificate.not_after),
             "days_left": str(one.left(now).days),
             "subject": one.certificate.subject or "",
             "names": " ".join(one.names),
@@ -181,10 +175,11 @@ def _csv(shown: "Sequence[Renewal]", now: datetime) -> str:
             "services": ", ".join(map(_place, one.uses)),
             "hosts": " ".join(dict.fromkeys(use.service.host for use in one.uses)),
             "elsewhere": str(one.elsewhere),
-            "last_seen": _instant(min(use.seen_at for use in one.uses)),
+            "last_seen": instant_cell(min(use.seen_at for use in one.uses)),
         }
-        writer.writerow([cell(row[column]) for column in COLUMNS])
-    return lines.getvalue()
+        for one in shown
+    )
+    return "".join(csv_lines(COLUMNS, rows))
 
 
 def _agencies(one: "Renewal") -> list[str]:

@@ -52,4 +52,4 @@ def explain(check_id: str, checks_dir: str | None) -> None:
         click.echo(_("A profile may set:"))
         for name, field in check.limits.model_fields.items():
             about = f"  {name} = {field.get_default(call_default_factory=True)!r}"
-            click.echo(about + (f"  ({field.description})" if field.description else ""))
+            click.echo(about + (f"  ({_(field.description)})" if field.description else ""))

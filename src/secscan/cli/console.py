@@ -127,11 +127,15 @@ def _console(*, stderr: bool) -> "Console":
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
 
 
-def write(document: str) -> None:
-    """Writes CSV, HTML or JSON to standard output: in UTF-8, as they promise, whatever the terminal speaks."""
+def write(document: str | Iterable[str]) -> None:
+    """Writes CSV, HTML or JSON to standard output: in UTF-8, as they promise, whatever the terminal speaks.
+
+    What is given in pieces is written as it comes.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    sys.stdout.write(document)
+    for piece in (document,) if isinstance(document, str) else document:
+        sys.stdout.write(piece)
 
 
 def table(

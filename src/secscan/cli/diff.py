@@ -156,15 +156,9 @@ def _entry(one: "Changed") -> dict[str, Any]:
 
 
 def _csv(changed: "Sequence[Changed]") -> str:
-    import csv
-    import io
+    from secscan.report.csv_export import csv_lines
 
-    from secscan.report.text import cell
-
-    text = io.StringIO()
-    text.write("\ufeff")  # So that a spreadsheet takes it for UTF-8.
-    rows = csv.writer(text)
-    rows.writerow(COLUMNS)
-    for entry in map(_entry, changed):
-        rows.writerow([cell("" if entry[column] is None else entry[column]) for column in COLUMNS])
-    return text.getvalue()
+    rows = (
+        {name: "" if value is None else str(value) for name, value in _entry(one).items()} for one in changed
+    )
+    return "".join(csv_lines(COLUMNS, rows))

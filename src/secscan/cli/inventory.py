@@ -1,11 +1,12 @@
-"""secscan inventory: check, list, move."""
+"""secscan inventory: check, list, move, export, import."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from secscan.cli import options
-from secscan.cli.console import out, table
+from secscan.cli.console import out, table, write
 from secscan.language import _, in_use, plural
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from secscan.model import Inventory
     from secscan.toml_source import Mistake
     from secscan.workspace import Authorities, Workspace
+
+
+#: More hosts than this are counted, not named.
+MOST_NAMED = 20
 
 
 @click.group("inventory")
@@ -196,6 +201,61 @@ def move(
         return
     write_edits(edits)
     click.echo(plural("{n} file written.", "{n} files written.", len(edits)), err=True)
+
+
+@command.command("export")
+@options.workspace
+@options.agencies
+def export(workspace: str | None, agencies: tuple[str, ...]) -> None:
+    """Every host as CSV for a spreadsheet, on standard output: a row a host, to be edited and imported again.
+
+    A cell that a spreadsheet would take for a formula, a number or a date is led by an apostrophe; leave it there, or
+    take it off. Backups are counted, not listed: they are declared in the agency's file.
+    """
+    from secscan.cli.parts import open_workspace, with_children
+    from secscan.inventory import inventory_rows
+    from secscan.inventory.table import COLUMNS
+    from secscan.spreadsheet import plain_lines
+
+    place = open_workspace(workspace)
+    chosen = with_children(place.load_inventory(), agencies)
+    write(plain_lines(COLUMNS, inventory_rows(place.inventory, chosen)))
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.workspace
+@click.option("--write", "--yes", "write_now", is_flag=True, help="Write the files; else it is only shown.")
+def import_(file: Path, workspace: str | None, write_now: bool) -> None:
+    """Bring the CSV in FILE into the inventory, as a spreadsheet or secscan inventory export wrote it.
+
+    What it does to the files is shown as a diff, and done with --write; comments stay. Hosts that FILE does not name
+    stay as they are, and so does what FILE has no column for; an empty cell takes the key away. A host of no agency yet
+    is added, and so is an agency that has a name.
+    """
+    from secscan.cli.parts import open_workspace
+    from secscan.inventory import import_table, write_edits
+
+    place = open_workspace(workspace)
+    brought = import_table(place.inventory, file)
+    for edit in brought.edits:
+        _print_edit(edit)
+    if brought.absent:
+        said = plural(
+            "{n} host is not in the table, and stays: {ids}",
+            "{n} hosts are not in the table, and stay: {ids}",
+            len(brought.absent),
+        )
+        ids = ", ".join(brought.absent[:MOST_NAMED]) + (", …" if len(brought.absent) > MOST_NAMED else "")
+        click.echo(said.format(ids=ids), err=True)
+    if not brought.edits:
+        click.echo(_("The inventory says so already."))
+        return
+    if not write_now:
+        click.echo(_("Nothing was written yet: --write does it."), err=True)
+        return
+    write_edits(brought.edits)
+    click.echo(plural("{n} file written.", "{n} files written.", len(brought.edits)), err=True)
 
 
 def _names(given: tuple[str, ...]) -> dict[str, str]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from secscan.baseline import load_baseline
+from secscan.baseline import Baseline, load_baseline
 from secscan.check import Check
 from secscan.cli.parts import find_all_checks
 from secscan.history import Aged, State, ages
@@ -39,24 +39,37 @@ class Listing:
     checks: Mapping[str, Check]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What all listings of one run share; read once, however many there are. ``documents`` are the inventory's."""
+
+    run: int
+    stamp: Stamp
+    checks: Mapping[str, Check]
+    baseline: Baseline
+    documents: Mapping[str, Any]
+
+
+def read_judged(store: "Store", place: Workspace, run: int) -> Judged:
+    stamp = store.stamp(run)
+    checks = find_all_checks(None, place)
+    baseline = load_baseline(stamp.baseline, checks, folder=place.profiles)
+    return Judged(run, stamp, checks, baseline, store.inventory_of(run))
+
+
 def list_findings(
     store: "Store",
-    place: Workspace,
-    run: int,
+    judged: Judged,
     *,
     hosts: Sequence[str],
     owners: Mapping[str, str],
     outcomes: Collection[Outcome] | None = None,
     with_unnamed: bool = False,
 ) -> Listing:
-    """The findings of ``hosts`` in a run's newest judgement; ``owners`` says which agencies these are of."""
-    stamp = store.stamp(run)
-    checks = find_all_checks(None, place)
-    baseline = load_baseline(stamp.baseline, checks, folder=place.profiles)
-    wanted = set(hosts)
+    """The findings of ``hosts`` in the run's newest judgement; ``owners`` says which agencies these are of."""
+    run, wanted = judged.run, set(hosts)
     agencies = {owners[host] for host in hosts}
-    documents = store.inventory_of(run)
-    inventory = inventory_from_documents([documents[id] for id in sorted(agencies)])
+    inventory = inventory_from_documents([judged.documents[id] for id in sorted(agencies)])
     findings = tuple(store.findings(run, hosts=wanted, outcomes=outcomes))
     lives = store.lifecycles(sorted(wanted), run=run)
     unseen = [id for id, life in lives.items() if life.state is State.UNVERIFIED]
@@ -72,10 +85,10 @@ def list_findings(
         last = store.last_failures(unseen)
     failures = {f.id: f for f in findings if f.outcome is Outcome.FAIL} | last
     return Listing(
-        stamp,
+        judged.stamp,
         findings,
         gone,
-        ages(lives, failures.values(), baseline, inventory, owners, stamp),
+        ages(lives, failures.values(), judged.baseline, inventory, owners, judged.stamp),
         owners,
-        checks,
+        judged.checks,
     )

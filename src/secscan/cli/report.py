@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from secscan.cli import options
-from secscan.language import LANGUAGES, _, in_use, plural
+from secscan.language import LANGUAGES, _, in_use, plural, use
 
 if TYPE_CHECKING:
     from secscan.report.paper.signing import Sign
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 @options.agencies
 @click.option(
     "--out", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Where to."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "json", "csv", "sarif", "ocsf"]),
+    default="html",
+    show_default=True,
+    help="Anything but html writes one file per agency, with what is of that agency alone.",
 )
 @click.option("--lang", "language", type=click.Choice(LANGUAGES), help="Default: the language in use.")
 @click.option("--run", type=int, help="The run; default: the newest that was finished.")
@@ -46,6 +54,7 @@ def command(
     workspace: str | None,
     agencies: tuple[str, ...],
     folder: Path | None,
+    form: str,
     language: str | None,
     run: int | None,
     is_paper: bool,
@@ -69,6 +78,11 @@ def command(
         ctx.exit(paper.verify(signed, workspace_around(workspace), utc_now()))
     if folder is None:
         raise click.UsageError(_("Where to? Give a folder with --out, or a file to look at with --verify"))
+    if form != "html":
+        if is_paper or key is not None:
+            raise click.UsageError(_("--pdf and --sign are for scorecards: leave out --format"))
+        _export(workspace, agencies, folder, form=form, language=language, run=run)
+        return
     if key is not None and not is_paper:
         raise click.UsageError(_("--sign signs PDF files: give --pdf, too"))
     # Before hours of work: a wrong passphrase is told at once.
@@ -153,3 +167,32 @@ def _write(
             sign=sign,
         )
     return pages, papers
+
+
+def _export(
+    workspace: str | None,
+    agencies: tuple[str, ...],
+    folder: Path,
+    *,
+    form: str,
+    language: str | None,
+    run: int | None,
+) -> None:
+    from secscan.cli.exporting import write_exports
+    from secscan.cli.listing import read_judged
+    from secscan.cli.parts import open_store, open_workspace, with_children
+    from secscan.inventory import inventory_from_documents
+    from secscan.scope import utc_now
+
+    place = open_workspace(workspace)
+    if language is not None:
+        use(language)
+    waivers = {waiver.key: waiver for waiver in place.load_waivers(utc_now().date())}
+    with open_store(place) as store:
+        judged = read_judged(store, place, store.newest_judged_run() if run is None else run)
+        tree = inventory_from_documents(
+            [{**one, "hosts": [], "members": []} for one in judged.documents.values()]
+        )
+        chosen = with_children(tree, agencies)
+        paths = write_exports(store, judged, folder, form=form, agencies=chosen, waivers=waivers)
+    click.echo(plural("{n} file written.", "{n} files written.", len(paths)), err=True)

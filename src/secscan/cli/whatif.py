@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from secscan.alphabet import sort_key
 from secscan.cli import options
 from secscan.cli.console import out, table, write
 from secscan.language import _, plural
@@ -95,7 +96,7 @@ NAMED = 4
 
 def _what(step: "Step") -> tuple[str, str]:
     checks = sorted({finding.check for fix in step.fixes for finding in fix.findings})
-    hosts = sorted({host for fix in step.fixes for host in fix.hosts})
+    hosts = sorted({host for fix in step.fixes for host in fix.hosts}, key=sort_key)
     what = ", ".join(checks[:NAMED]) + ("…" if len(checks) > NAMED else "")
     if len(step.fixes) > 1:
         what = plural("{n} fix together: ", "{n} fixes together: ", len(step.fixes)) + what

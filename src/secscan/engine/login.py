@@ -8,6 +8,7 @@ from pathlib import Path
 from secscan.collection.ssh import HostOptions, read_options
 from secscan.credential import Credential, Jump
 from secscan.engine.targets import Named, reached_at
+from secscan.language import _
 
 #: Where ssh-keygen puts keys when nobody tells it otherwise, in the order in which ssh(1) tries them.
 USUAL_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
@@ -65,7 +66,9 @@ def _jump(text: str, host: str, asked: Asked, found: dict[str, Credential]) -> J
         r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]]+\]|[^:@\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?", text
     )
     if shape is None:
-        raise LoginError(f"{text!r} is no jump host for {host}; write [USER@]HOST[:PORT]")
+        raise LoginError(
+            _("{text!r} is no jump host for {host}; write [USER@]HOST[:PORT]").format(text=text, host=host)
+        )
     name = shape["host"].strip("[]")
     options = _options(asked, name)
     login = f"{host} by {text}"
@@ -77,8 +80,11 @@ def _jump(text: str, host: str, asked: Asked, found: dict[str, Credential]) -> J
         asked = replace(asked, password_env="")
         if not asked.agent and _usual_key(asked) is None:
             raise LoginError(
-                f"the jump host {text!r} needs a key or an SSH agent: the password of --password-env is sent to {host} "
-                "alone; name a key with --identity, or write credentials for both into secscan.toml"
+                _(
+                    "the jump host {text!r} needs a key or an SSH agent: the password of --password-env is "
+                    "sent to {host} alone; name a key with --identity, or write credentials for both into "
+                    "secscan.toml"
+                ).format(text=text, host=host)
             )
     found[login] = _credential(login, user, port, options, asked, ())
     return Jump(options.host_name or name, found[login].port, login)
@@ -90,8 +96,11 @@ def _credential(
     key_file = asked.key_file or _first_there(options.identity_files) or _usual_key(asked)
     if key_file is None and not asked.agent and not asked.password_env:
         raise LoginError(
-            f"there is nothing to log in to {name} with: no SSH agent is running, and there is no key in "
-            f"{asked.home / '.ssh'}; name a key with --identity, or the variable that holds a password with --password-env"
+            _(
+                "there is nothing to log in to {name} with: no SSH agent is running, and there is no key "
+                "in {folder}; name a key with --identity, or the variable that holds a password with "
+                "--password-env"
+            ).format(name=name, folder=asked.home / ".ssh")
         )
     return Credential(
         name=name,

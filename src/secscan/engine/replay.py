@@ -212,8 +212,10 @@ def _run_at(store: Store, at: datetime) -> RunInfo:
         if run.started_at <= at:
             return run
     if not runs:
-        raise ReplayError("nothing was scanned yet: there is nothing to judge; begin with: secscan scan")
+        raise ReplayError(_("nothing was scanned yet: there is nothing to judge; begin with: secscan scan"))
     raise ReplayError(
-        f"nothing had been scanned by {at:%Y-%m-%d %H:%M} UTC: the first run began on "
-        f"{runs[-1].started_at:%Y-%m-%d %H:%M} UTC"
+        _(
+            "nothing had been scanned by {at:%Y-%m-%d %H:%M} UTC: the first run began on "
+            "{started_at:%Y-%m-%d %H:%M} UTC"
+        ).format(at=at, started_at=runs[-1].started_at)
     )

@@ -20,6 +20,7 @@ from secscan.engine.stamping import stamp
 from secscan.evaluation import services
 from secscan.facts import BUILT_IN, Facts
 from secscan.inventory import agency_documents, inventory_from_documents, inventory_hash
+from secscan.language import _
 from secscan.model import (
     Evidence,
     Finding,
@@ -102,11 +103,13 @@ def newest_interrupted(store: Store, now: datetime) -> RunInfo:
     """The run to go on with. Raises RunError where there is none, or where it stopped too long ago."""
     newest = next(iter(store.runs(1)), None)
     if newest is None or newest.state is RunState.FINISHED:
-        raise RunError("there is no interrupted run to resume; begin one with: secscan scan")
+        raise RunError(_("there is no interrupted run to resume; begin one with: secscan scan"))
     if now - newest.started_at > LONGEST_PAUSE:
         raise RunError(
-            f"run {newest.id} began on {newest.started_at:%Y-%m-%d %H:%M} UTC, more than 24 hours ago: what it "
-            "saw is too old to be completed. Begin a new one with: secscan scan"
+            _(
+                "run {id} began on {started_at:%Y-%m-%d %H:%M} UTC, more than 24 hours ago: what it saw "
+                "is too old to be completed. Begin a new one with: secscan scan"
+            ).format(id=newest.id, started_at=newest.started_at)
         )
     return newest
 

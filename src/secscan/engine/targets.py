@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from secscan.facts.ports import ports_in
+from secscan.language import _
 from secscan.model import Agency, ExpectedService, Host, Inventory, Membership, Service
 from secscan.scope import canonical_address, canonical_name
 
@@ -52,8 +53,10 @@ def parse_targets(texts: Sequence[str], *, limit: int | None = MOST_ADDRESSES) -
             found[key] = () if whole else tuple(sorted({*(before or ()), *named.ports}))
             if limit is not None and len(found) > limit:
                 raise TargetError(
-                    f"more than {limit} addresses are named; write a scope.toml that allows them and give it "
-                    "with --scope"
+                    _(
+                        "more than {limit} addresses are named; write a scope.toml that allows them and give it "
+                        "with --scope"
+                    ).format(limit=limit)
                 )
     return tuple(Named(host, is_address, ports) for (host, is_address), ports in found.items())
 
@@ -121,8 +124,10 @@ def _network(text: str, limit: int | None) -> list[Named]:
         raise _unreadable(text) from None
     if network.num_addresses > (limit or 2**20) + 2:
         raise TargetError(
-            f"{text} holds {network.num_addresses} addresses; up to {limit or 2**20} can be named here. "
-            "Write a scope.toml that allows them and give it with --scope"
+            _(
+                "{text} holds {count} addresses; up to {limit} can be named here. Write a "
+                "scope.toml that allows them and give it with --scope"
+            ).format(text=text, count=network.num_addresses, limit=limit or 2**20)
         )
     return [Named(canonical_address(str(address)), True) for address in network.hosts()]
 
@@ -150,6 +155,8 @@ def _ports(text: str | None, whole: str) -> tuple[int, ...]:
 
 def _unreadable(text: str) -> TargetError:
     return TargetError(
-        f"{text!r} is no target; write HOST, HOST:PORT, ADDRESS, [IPv6]:PORT or NETWORK/PREFIX, "
-        "for example www.example.vn, 192.0.2.7:8443 or [2001:db8::1]:443"
+        _(
+            "{text!r} is no target; write HOST, HOST:PORT, ADDRESS, [IPv6]:PORT or NETWORK/PREFIX, "
+            "for example www.example.vn, 192.0.2.7:8443 or [2001:db8::1]:443"
+        ).format(text=text)
     )

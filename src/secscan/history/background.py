@@ -1,6 +1,6 @@
 """What a scorecard tells beside one judgement: how it came to it, what to do next, what ends soon, what hosts are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -82,17 +82,6 @@ def points(scores: Iterable[tuple[Stamp, GroupScore | HostScore | None]]) -> tup
         found.append(Point(stamp.run, stamp.at, score.range, is_break))
         before = stamp
     return tuple(found)
-
-
-def stretches(trend: Sequence[Point]) -> tuple[tuple[Point, ...], ...]:
-    """The parts of a trend that a line may be drawn through: it ends where points don't compare, or have no score."""
-    found: list[list[Point]] = [[]]
-    for point in trend:
-        if point.is_break or point.range is None:
-            found.append([])
-        if point.range is not None:
-            found[-1].append(point)
-    return tuple(tuple(part) for part in found if part)
 
 
 def judged_by(stamp: Stamp) -> tuple[str, int, str]:

@@ -8,6 +8,7 @@ from secscan.inventory.document import (
 )
 from secscan.inventory.file import AgencyFile
 from secscan.inventory.folder import agency_files, load_inventory
+from secscan.inventory.importing import Import, import_table, inventory_rows
 from secscan.inventory.moving import (
     Edit,
     MoveError,
@@ -21,12 +22,15 @@ from secscan.inventory.moving import (
 __all__ = [
     "AgencyFile",
     "Edit",
+    "Import",
     "MoveError",
     "agency_document",
     "agency_documents",
     "agency_files",
+    "import_table",
     "inventory_from_documents",
     "inventory_hash",
+    "inventory_rows",
     "load_inventory",
     "merge_agencies",
     "move_agency",

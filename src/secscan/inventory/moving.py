@@ -38,7 +38,7 @@ class Edit:
 def move_host(folder: Path, host: str, to: str, since: date) -> tuple[Edit, ...]:
     """The host belongs to the agency ``to`` from ``since`` on. Raises MoveError, and ConfigurationError on files
     that have mistakes already."""
-    files = _Files(folder)
+    files = AgencyFiles(folder)
     now = files.inventory
     if host not in now.hosts:
         raise MoveError(_unknown(_("There is no host {id!r} in the inventory."), host, now.hosts))
@@ -52,7 +52,7 @@ def move_host(folder: Path, host: str, to: str, since: date) -> tuple[Edit, ...]
 
 def move_agency(folder: Path, agency: str, parent: str | None) -> tuple[Edit, ...]:
     """The agency is part of ``parent`` (None: of none). Raises MoveError and ConfigurationError."""
-    files = _Files(folder)
+    files = AgencyFiles(folder)
     now = files.inventory
     _require_agency(now, agency)
     if parent is not None:
@@ -64,7 +64,7 @@ def move_agency(folder: Path, agency: str, parent: str | None) -> tuple[Edit, ..
 
 def rename_agency(folder: Path, agency: str, names: Mapping[str, str]) -> tuple[Edit, ...]:
     """The agency is called so, by language; its id stays, and so does every name in another language."""
-    files = _Files(folder)
+    files = AgencyFiles(folder)
     now = files.inventory
     _require_agency(now, agency)
     for language, name in names.items():
@@ -78,7 +78,7 @@ def rename_agency(folder: Path, agency: str, names: Mapping[str, str]) -> tuple[
 def merge_agencies(folder: Path, agency: str, into: str, since: date) -> tuple[Edit, ...]:
     """The agency is dissolved: its hosts are those of ``into`` from ``since`` on, so are the agencies below it, and
     its file goes."""
-    files = _Files(folder)
+    files = AgencyFiles(folder)
     now = files.inventory
     for id in (agency, into):
         _require_agency(now, id)
@@ -107,31 +107,32 @@ def write_edits(edits: tuple[Edit, ...]) -> None:
             continue
         beside = edit.path.with_name(f".{edit.path.name}.new")
         beside.write_text(edit.after, encoding="utf-8", newline="")
-        shutil.copymode(edit.path, beside)
+        if edit.path.exists():
+            shutil.copymode(edit.path, beside)
         beside.replace(edit.path)
 
 
-class _Files:
+class AgencyFiles:
     """The files while they are edited, line by line."""
 
     def __init__(self, folder: Path) -> None:
         self.inventory = load_inventory(folder)
         self._folder = folder
-        self._sources: dict[str, Source] = {}
+        self.sources: dict[str, Source] = {}
         for path in agency_files(folder):
             source = read_toml(path)
-            self._sources[source.data["agency"]["id"]] = source
+            self.sources[source.data["agency"]["id"]] = source
         #: By agency; only of those that are edited.
         self._lines: dict[str, list[str] | None] = {}
 
     def carry(self, hosts: list[str], home: str, to: str, since: date) -> None:
         """Takes the tables of these hosts, with what is written above them, from one file to the end of another."""
-        source = self._sources[home]
+        source = self.sources[home]
         begin = [source.line_of(("host", i)) or 0 for i in range(len(source.data.get("host", ())))]
         blocks: list[tuple[int, int]] = []
         for i, host in enumerate(source.data.get("host", ())):
             if host["id"] in hosts:
-                blocks.append((self._above(home, begin[i]), self._end(home, i)))
+                blocks.append((self.comments_above(home, begin[i]), self.end_of(home, i)))
         taken: list[str] = []
         lines = self._of(home)
         for first, last in blocks:
@@ -149,30 +150,30 @@ class _Files:
         target += taken
 
     def set_parent(self, agency: str, parent: str | None) -> None:
-        lines, source = self._of(agency), self._sources[agency]
+        lines, source = self._of(agency), self.sources[agency]
         if "parent" in source.data["agency"]:
             at = (source.line_of(("agency", "parent")) or 1) - 1
             if parent is None:
                 del lines[at]
             else:
                 lines[at] = re.sub(
-                    rf"(\bparent\s*=\s*){_TEXT}", lambda m: m[1] + _quoted(parent), lines[at], count=1
+                    rf"(\bparent\s*=\s*){_TEXT}", lambda m: m[1] + quoted(parent), lines[at], count=1
                 )
         elif parent is not None:
             at = source.line_of(("agency", "id")) or 1
-            lines.insert(at, f"parent = {_quoted(parent)}\n")
+            lines.insert(at, f"parent = {quoted(parent)}\n")
 
     def set_name(self, agency: str, language: str, name: str) -> None:
-        lines, source = self._of(agency), self._sources[agency]
+        lines, source = self._of(agency), self.sources[agency]
         known = language in source.data["agency"]["names"]
         # The name of the first language when there is none of this one: its neighbour's line is where it goes.
         near = language if known else next(iter(source.data["agency"]["names"]))
         at = (source.line_of(("agency", "names", near)) or 1) - 1
         pattern = rf"(?P<key>(?<![\w-]){re.escape(near)}\s*=\s*)(?P<text>{_TEXT})"
-        said = f"{language} = {_quoted(name)}"
+        said = f"{language} = {quoted(name)}"
         inline = re.match(r"\s*(?:agency\.)?names\s*=\s*\{", lines[at]) is not None
         if known:
-            lines[at] = re.sub(pattern, lambda m: m["key"] + _quoted(name), lines[at], count=1)
+            lines[at] = re.sub(pattern, lambda m: m["key"] + quoted(name), lines[at], count=1)
         elif inline:
             lines[at] = re.sub(pattern, lambda m: f"{m['key']}{m['text']}, {said}", lines[at], count=1)
         else:
@@ -188,7 +189,7 @@ class _Files:
         way that is not understood here."""
         made = []
         for agency, lines in self._lines.items():
-            source = self._sources[agency]
+            source = self.sources[agency]
             after = None if lines is None else "".join(lines)
             if after != source.text:
                 made.append(Edit(source.path, source.text, after))
@@ -215,31 +216,31 @@ class _Files:
         return message.format(files=files or shown_path(self._folder)) + (f"\n{why}" if why else "")
 
     def _of(self, agency: str) -> list[str]:
-        lines = self._lines.setdefault(agency, _lines(self._sources[agency].text))
+        lines = self._lines.setdefault(agency, split_lines(self.sources[agency].text))
         return lines if lines is not None else []
 
-    def _above(self, agency: str, line: int) -> int:
+    def comments_above(self, agency: str, line: int) -> int:
         """The index of the first of the comment lines right above a line, which speak of what follows."""
-        lines, first = _lines(self._sources[agency].text), line - 1
+        lines, first = split_lines(self.sources[agency].text), line - 1
         while first > 0 and lines[first - 1].lstrip().startswith("#"):
             first -= 1
         return first
 
-    def _end(self, agency: str, host: int) -> int:
+    def end_of(self, agency: str, host: int) -> int:
         """The index after the last line of a host's tables."""
-        text = _lines(self._sources[agency].text)
-        begin = self._sources[agency].line_of(("host", host)) or 1
+        text = split_lines(self.sources[agency].text)
+        begin = self.sources[agency].line_of(("host", host)) or 1
         for at in range(begin, len(text)):
             if re.match(r"\s*\[(?!\[?\s*host\s*\.)", text[at]) and self._is_header(agency, at + 1):
-                return self._above(agency, at + 1)
+                return self.comments_above(agency, at + 1)
         return len(text)
 
     def _is_header(self, agency: str, line: int) -> bool:
         """Whether something begins in this line that has a name; a long text may hold a bracket as well."""
-        return line in set(lines_of(self._sources[agency].text).values())
+        return line in set(lines_of(self.sources[agency].text).values())
 
 
-def _lines(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     """Lines with their ends, as TOML counts them: splitlines() knows more ends than there are."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
@@ -276,6 +277,6 @@ def _unknown(message: str, id: str, known: Mapping[str, object]) -> str:
     return message.format(id=id) + (_(" Did you mean {near!r}?").format(near=near) if near else "")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A basic string (TOML 1.0.0, "String"); JSON's escapes are among those it knows."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,16 +1,15 @@
 """Findings as CSV that a spreadsheet opens as it is: UTF-8 with a byte-order mark, and no cell a formula."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from secscan.check import Check
 from secscan.history import Aged
 from secscan.ladder import RUNG_OF
 from secscan.language import _
-from secscan.model import Finding, Outcome, SubjectLevel
+from secscan.model import Outcome, SubjectLevel
+from secscan.report.exported import Exported
 from secscan.report.text import cell, sentence
+from secscan.spreadsheet import plain_lines
 
 #: What a column holds; programs read them by these names, so they are the same in every language.
 COLUMNS = (
@@ -42,39 +41,28 @@ COLUMNS = (
     "waiver",
 )
 
-NOT_AGED: Mapping[str, Aged] = {}
 
-#: Before all, so that a spreadsheet reads UTF-8.
-BYTE_ORDER_MARK = "\ufeff"
-
-
-def findings_csv(
-    findings: Iterable[Finding],
-    owners: Mapping[str, str],
-    checks: Mapping[str, Check],
-    aged: Mapping[str, Aged] = NOT_AGED,
-) -> str:
-    """One line a finding, in the order given, with lines ended as RFC 4180 asks and a byte-order mark before all.
-
-    ``owners`` maps host id to agency id, ``aged`` finding id to what is known of its life; texts are in the language in use. To be written as UTF-8 with
-    ``newline=""``.
-    """
-    lines = io.StringIO()
-    lines.write(BYTE_ORDER_MARK)
-    writer = csv.writer(lines)
-    writer.writerow(COLUMNS)
-    for finding in findings:
-        row = _row(finding, checks.get(finding.check), owners.get(finding.subject.id, ""))
-        row |= _aged(aged.get(finding.id))
-        writer.writerow([cell(row[column]) for column in COLUMNS])
-    return lines.getvalue()
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """A table, a row at a time, as ``plain_lines``; no cell is a formula, or holds what can't be seen."""
+    return plain_lines(columns, ({column: cell(row[column]) for column in columns} for row in rows))
 
 
-def _row(finding: Finding, check: Check | None, agency: str) -> dict[str, str]:
+def findings_lines(rows: Iterable[Exported]) -> Iterator[str]:
+    """One line a finding, in the order given; texts are in the language in use."""
+    return csv_lines(COLUMNS, (_row(row) | _aged(row.aged) for row in rows))
+
+
+def instant_cell(at: datetime) -> str:
+    """An instant in UTC, written so that spreadsheets of every language read a date and a time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at.year >= 1000 else at.isoformat()
+
+
+def _row(row: Exported) -> dict[str, str]:
+    finding, check = row.finding, row.check
     subject = finding.subject
     return {
         "finding": finding.id,
-        "agency": agency,
+        "agency": row.agency or "",
         "host": subject.host or "",
         "transport": subject.transport,
         "port": str(subject.port) if subject.level is SubjectLevel.SERVICE else "",
@@ -88,7 +76,7 @@ def _row(finding: Finding, check: Check | None, agency: str) -> dict[str, str]:
         "claim": _(check.claim) if check else "",
         "evidence": sentence(finding.evidence),
         "fix": _(check.fix) if check and finding.outcome is Outcome.FAIL else "",
-        "observed_at": _instant(finding.observed_at) if finding.observed_at else "",
+        "observed_at": instant_cell(finding.observed_at) if finding.observed_at else "",
         "rung": str(RUNG_OF.get(finding.check, "")),
     }
 
@@ -99,14 +87,10 @@ def _aged(aged: Aged | None) -> dict[str, str]:
     life = aged.life
     return {
         "state": life.state.value,
-        "first_seen": _instant(life.first_seen),
-        "last_seen": _instant(life.last_seen),
+        "first_seen": instant_cell(life.first_seen),
+        "last_seen": instant_cell(life.last_seen),
         "reopened": str(life.reopened),
-        "due": _instant(aged.due) if aged.due else "",
+        "due": instant_cell(aged.due) if aged.due else "",
         "overdue": "yes" if aged.is_overdue else "no",
         "waiver": life.waiver,
     }
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from secscan.language import _
 from secscan.report.text import visible
 
 #: Says that a folder holds a report of ours, and which pages of it are.
@@ -60,7 +61,11 @@ class ReportFolder:
         """The pages of the report that the folder holds; none where it is new or empty."""
         path = self._path
         if path.exists() and not path.is_dir():
-            raise ReportError(f"{path} is a file; name a folder that is new, empty or holds a former report")
+            raise ReportError(
+                _("{folder} is a file; name a folder that is new, empty or holds a former report").format(
+                    folder=path
+                )
+            )
         if not path.exists() or all(_is_part(one) for one in path.iterdir()):
             return set()
         try:
@@ -69,8 +74,10 @@ class ReportFolder:
             pages = {page for page in said if isinstance(page, str)}
         except (OSError, ValueError, KeyError, TypeError):
             raise ReportError(
-                f"{path} is not empty and holds no report of secscan ({MANIFEST} is missing or damaged): "
-                "nothing was written; name a new or empty folder"
+                _(
+                    "{folder} is not empty and holds no report of secscan ({manifest} is missing or "
+                    "damaged): nothing was written; name a new or empty folder"
+                ).format(folder=path, manifest=MANIFEST)
             ) from None
         return {page for page in pages if _is_page(page)}
 
@@ -97,7 +104,9 @@ def agency_page(agency: str) -> str:
     """Where an agency's scorecard is. Raises ReportError where its id is no slug."""
     if not _SLUG.fullmatch(agency):
         raise ReportError(
-            f"agency id {visible(agency)!r} can't name a file: use ASCII letters, digits, '-', '_' and '.'"
+            _("agency id {agency!r} can't name a file: use ASCII letters, digits, '-', '_' and '.'").format(
+                agency=visible(agency)
+            )
         )
     return f"agencies/{agency}.html"
 

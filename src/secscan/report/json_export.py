@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -26,14 +27,13 @@ from secscan.model import (
     Stamp,
     Waiver,
 )
+from secscan.report.exported import NOT_AGED, Exported, exported
 from secscan.report.text import sentence, visible
 
 #: Rises when a reader of the former shape could be misled: a field that goes, or comes to mean something else.
 #: A field that is added doesn't count; readers ignore what they don't know.
 SCHEMA = 1
 
-NO_OWNERS: Mapping[str, str] = {}
-NOT_AGED: Mapping[str, Aged] = {}
 NO_WAIVERS: Mapping[str, Waiver] = {}
 
 _OF_WAIVER = (
@@ -133,48 +133,62 @@ def judgement_document(
             for id, score in sorted(judgement.hosts.items())
             if id in inventory.hosts
         ],
-        "findings": [
-            finding_document(
-                f, check=checks.get(f.check), agency=owners.get(f.subject.id), aged=aged.get(f.id)
-            )
-            for f in findings
-        ],
+        "findings": [finding_document(row) for row in exported(findings, checks, owners=owners, aged=aged)],
         "lives": [_life(aged[id]) for id in sorted(aged.keys() - {finding.id for finding in findings})],
         "waivers": _waivers(aged.values(), waivers),
         "checks": _checks(findings, checks),
     }
 
 
-def findings_document(
-    findings: Iterable[Finding],
-    stamp: Stamp,
+def agency_document(
+    judgement: Judgement,
+    inventory: Inventory,
+    baseline: Baseline,
     checks: Mapping[str, Check],
     *,
-    owners: Mapping[str, str] = NO_OWNERS,
+    agency: str,
     aged: Mapping[str, Aged] = NOT_AGED,
+    waivers: Mapping[str, Waiver] = NO_WAIVERS,
 ) -> dict[str, Any]:
+    """What a judgement says of one agency: as ``judgement_document`` of kind "agency", without the whole and tiers.
+
+    Nothing of any other agency is in it, even where ``judgement``, ``inventory`` and ``aged`` hold more.
+    """
+    score = judgement.agencies[agency]
+    members = set(score.members)
+    own = replace(
+        judgement,
+        findings={host: of_host for host, of_host in judgement.findings.items() if host in members},
+        hosts={host: one for host, one in judgement.hosts.items() if host in members},
+        agencies={agency: score},
+        tiers={},
+    )
+    lives = {id: one for id, one in aged.items() if one.life.subject.id in members}
+    document = judgement_document(own, inventory, baseline, checks, aged=lives, waivers=waivers)
+    del document["whole"], document["tiers"]
+    return {**document, "kind": "agency"}
+
+
+def findings_pieces(rows: Iterable[Exported], stamp: Stamp) -> Iterator[str]:
     """Some findings of a judgement, without scores: ``{schema, kind: "findings", stamp, findings, checks}``.
 
-    ``owners`` maps host id to agency id; ``aged`` is what is known of the lives of findings, by their id.
+    Together one document, as to_json writes it; a finding at a time, so that there may be any number of them.
     """
-    listed = list(findings)
-    return {
-        "schema": SCHEMA,
-        "kind": "findings",
-        "stamp": _stamp(stamp),
-        "findings": [
-            finding_document(
-                f, check=checks.get(f.check), agency=owners.get(f.subject.id), aged=aged.get(f.id)
-            )
-            for f in listed
-        ],
-        "checks": _checks(listed, checks),
-    }
+    head = to_json({"schema": SCHEMA, "kind": "findings", "stamp": _stamp(stamp)})
+    yield head.removesuffix("\n}\n") + ',\n  "findings": ['
+    checks: dict[str, Check] = {}
+    comma = ""
+    for row in rows:
+        if row.check is not None:
+            checks[row.check.id] = row.check
+        told = to_json(finding_document(row)).removesuffix("\n")
+        yield comma + "\n    " + told.replace("\n", "\n    ")
+        comma = ","
+    closing = to_json({"checks": _documented(checks)}).removeprefix("{\n")
+    yield ("\n  ]" if comma else "]") + ",\n" + closing
 
 
-def finding_document(
-    finding: Finding, *, check: Check | None, agency: str | None, aged: Aged | None = None
-) -> dict[str, Any]:
+def finding_document(row: Exported) -> dict[str, Any]:
     """One finding.
 
     ::
@@ -190,6 +204,7 @@ def finding_document(
         due, overdue      when it is to be fixed, null without a deadline, and whether that has passed
         waiver            the key of the waiver that covers it, or null
     """
+    finding, check = row.finding, row.check
     subject = finding.subject
     return {
         "id": finding.id,
@@ -200,7 +215,7 @@ def finding_document(
         "reason": finding.reason.value if finding.reason else None,
         "observed_at": _instant(finding.observed_at) if finding.observed_at else None,
         "addresses": list(finding.addresses),
-        "agency": agency,
+        "agency": row.agency,
         "host": subject.host,
         "subject": {
             "level": subject.level.value,
@@ -217,7 +232,7 @@ def finding_document(
         },
         "claim": _(check.claim) if check else "",
         "fix": _(check.fix) if check and finding.outcome is Outcome.FAIL else "",
-        **_aged(aged),
+        **_aged(row.aged),
     }
 
 
@@ -237,9 +252,17 @@ def _aged(aged: Aged | None) -> dict[str, Any]:
 def to_json(document: Mapping[str, Any]) -> str:
     """The document as indented JSON that is safe on a terminal: letters stay readable, and every character that
     would not be seen or would move others is escaped, which JSON reads back unchanged."""
-    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return _safe(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
+
+
+def shown_json(value: Any) -> str:
+    """A value in one line of JSON, as safe on a terminal."""
+    return _safe(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _safe(text: str) -> str:
     # Outside its strings JSON is plain ASCII, so that whatever is found here stands in a string.
-    return _OUTSIDE_ASCII.sub(lambda match: _escaped(match[0]), text) + "\n"
+    return _OUTSIDE_ASCII.sub(lambda match: _escaped(match[0]), text)
 
 
 def _escaped(character: str) -> str:
@@ -410,15 +433,19 @@ def _number(value: Fraction, *, places: int = 1) -> dict[str, str]:
 
 
 def _checks(findings: Iterable[Finding], checks: Mapping[str, Check]) -> dict[str, Any]:
-    named = sorted({finding.check for finding in findings} & checks.keys())
+    named = {finding.check for finding in findings} & checks.keys()
+    return _documented({id: checks[id] for id in named})
+
+
+def _documented(checks: Mapping[str, Check]) -> dict[str, Any]:
     return {
         id: {
-            "severity": checks[id].severity.word,
-            "claim": _(checks[id].claim),
-            "why": _(checks[id].why),
-            "fix": _(checks[id].fix),
+            "severity": check.severity.word,
+            "claim": _(check.claim),
+            "why": _(check.why),
+            "fix": _(check.fix),
         }
-        for id in named
+        for id, check in sorted(checks.items())
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from secscan.language import say
 from secscan.model import Text
+from secscan.spreadsheet import FORMULA
 
 #: Characters of one value that are shown. A certificate may carry a subject of 60 kB; nobody reads that on a page.
 VALUE_LIMIT = 300
@@ -20,8 +21,6 @@ MARK_LIMIT = 3
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# How spreadsheets know a formula (OWASP, "CSV Injection"), with the full-width forms that some of them fold.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z| UTC|[+-]\d\d:\d\d))?")
 
@@ -47,7 +46,7 @@ def cell(text: object, *, limit: int = 32_000) -> str:
     """
     raw = str(text)
     shown = visible(raw, limit=limit)
-    return f"'{shown}" if raw.lstrip(" ").startswith(_FORMULA) else shown
+    return f"'{shown}" if raw.lstrip(" ").startswith(FORMULA) else shown
 
 
 def sentence(text: Text) -> str:

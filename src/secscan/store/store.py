@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row
 from secscan.facts import BUILT_IN, Facts
 from secscan.history import Lifecycle
 from secscan.history.difference import Moment
+from secscan.history.letters import Told
 from secscan.model import Evidence, Finding, Judgement, Misjudged, Outcome, Record, Stamp
 from secscan.store import (
     chain,
@@ -19,6 +20,7 @@ from secscan.store import (
     evidence,
     findings,
     judgements,
+    letters,
     lifecycles,
     moments,
     pruning,
@@ -31,6 +33,7 @@ from secscan.store import (
 from secscan.store.chain import Chain, Link
 from secscan.store.database import CACHE_KIB, Database
 from secscan.store.findings import FindingChanges, FindingFilter, find_changes
+from secscan.store.letters import Letter
 from secscan.store.numbering import chunks
 from secscan.store.runs import RunInfo, RunStart, RunState
 from secscan.store.scores import (
@@ -365,6 +368,26 @@ class Store:
         """As of an instant before that, evidence can't be relied on: some was pruned. None: none ever was."""
         with self._database.reading() as connection:
             return chain.complete_since(connection)
+
+    # --- Letters ---
+
+    def letters_to(self, agency: str) -> tuple[Letter, ...]:
+        """The letters that were written to an agency's owner, the oldest first."""
+        with self._database.reading() as connection:
+            return letters.letters_to(connection, agency)
+
+    def told_of(self, hosts: Sequence[str]) -> set[Told]:
+        """What letters told of findings on these hosts."""
+        with self._database.reading() as connection:
+            return letters.told_of(connection, hosts)
+
+    def add_letter(self, letter: Letter, told: Collection[Told], hosts: Sequence[str]) -> None:
+        """Keeps that a letter was written, and what it told of findings on ``hosts``. Raises StoreError where another
+        has its number."""
+        with self._database.writing() as connection:
+            letters.add_letter(connection, letter, told, hosts)
+
+    # --- The chain ---
 
     def chain_problems(self) -> list[str]:
         """Where the chain of manifests is broken, or says otherwise than the database; nothing is the good answer."""

@@ -330,6 +330,31 @@ class PruningRow(Stored, table=True):
     digest: str = Field(sa_type=Text)
 
 
+class LetterRow(Stored, table=True):
+    """The letters to each agency, numbered from 1; rows are only ever added."""
+
+    __tablename__ = "letter"
+    __table_args__ = (UniqueConstraint("agency", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    agency: str = Field(sa_type=Text)
+    number: int
+    at: datetime = Field(sa_type=Instant)
+    run: int = Field(foreign_key="run.id")
+
+
+class ToldRow(Stored, table=True):
+    """What a letter told of a finding, and at which step; see ``secscan.history.letters``. Each once."""
+
+    __tablename__ = "told"
+    __table_args__ = (CLUSTERED,)
+
+    finding: int = Field(foreign_key="finding.id", primary_key=True)
+    opened_at: datetime = Field(primary_key=True, sa_type=Instant)
+    step: int = Field(primary_key=True, sa_type=SmallInteger)
+    letter: int = Field(foreign_key="letter.id")
+
+
 def _table(row: type[Stored]) -> Table:
     return Stored.metadata.tables[str(row.__tablename__)]
 
@@ -354,3 +379,5 @@ waived = _table(WaivedRow)
 score = _table(ScoreRow)
 manifest = _table(ManifestRow)
 pruning = _table(PruningRow)
+letter = _table(LetterRow)
+told = _table(ToldRow)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,6 +39,9 @@ class Settings:
     zone: str = ""
     ssh_deadline: float = 60.0
     ssh_at_once: int = 16
+    #: Whether letters tell of a finding halfway to its deadline, too; and how long after it, and again since.
+    letters_half: bool = True
+    letters_every: timedelta = timedelta(days=7)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
 
 
@@ -57,6 +61,8 @@ def load_settings(folder: Path) -> Settings:
         zone=file.collection.zone,
         ssh_deadline=file.ssh.deadline,
         ssh_at_once=file.ssh.at_once,
+        letters_half=file.letters.half,
+        letters_every=timedelta(days=file.letters.every_days),
         credentials=credentials_of(file.credentials, source, folder),
     )
 
@@ -101,6 +107,11 @@ class _Ssh(_Table):
     at_once: int = Field(default=_DEFAULT.ssh_at_once, ge=1, le=256)
 
 
+class _Letters(_Table):
+    half: bool = _DEFAULT.letters_half
+    every_days: int = Field(default=_DEFAULT.letters_every.days, ge=1, le=365)
+
+
 class SettingsFile(_Table):
     """The file, key by key."""
 
@@ -109,4 +120,5 @@ class SettingsFile(_Table):
     time_zone: Annotated[str, AfterValidator(canonical_zone)] = _DEFAULT.time_zone
     collection: _Collection = _Collection()
     ssh: _Ssh = _Ssh()
+    letters: _Letters = _Letters()
     credentials: Credentials = Field(default_factory=dict)

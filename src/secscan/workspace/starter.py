@@ -85,6 +85,12 @@ udp = true
 deadline = 60.0
 at_once = 16
 
+# Letters to owners (secscan letter) tell of a finding when it is first seen, halfway to its deadline, the day before,
+# and after it every so many days.
+[letters]
+half = true
+every_days = 7
+
 # Logins for looking from the inside, one table each; hosts name theirs by "credential" in the inventory. Passwords,
 # passphrases and keys are never in this file: it says only where they are kept. What each host has to allow:
 # secscan explain-access HOST

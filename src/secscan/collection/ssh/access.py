@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from secscan.collection.ssh.shell_script import backup_commands
 from secscan.credential import Jump
+from secscan.language import _
 from secscan.model import Host
 
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
@@ -79,12 +80,16 @@ def authorized_key(
     """
     if not _KEY.fullmatch(public_key.strip()):
         # Not shown: it may be the private one, taken for the other.
-        raise AccessError("what was given is not a public key; give the line of the .pub file")
+        raise AccessError(_("what was given is not a public key; give the line of the .pub file"))
     wrong = next((source for source in sources if not _SOURCE.fullmatch(source)), None)
     if wrong is not None:
-        raise AccessError(f"{wrong[:40]!r} is not an address or network")
+        raise AccessError(_("{wrong!r} is not an address or network").format(wrong=wrong[:40]))
     if re.search(r"[\"\\\n]", command):
-        raise AccessError(f"{command[:40]!r}: a forced command may hold no quotes or backslashes here")
+        raise AccessError(
+            _("{command!r}: a forced command may hold no quotes or backslashes here").format(
+                command=command[:40]
+            )
+        )
     options = ["restrict"]
     if leads_to:
         options.append("port-forwarding")
@@ -131,7 +136,9 @@ def explain_access(
 ) -> str:
     """The least-privilege set-up for a host, as commands and files to copy. Raises AccessError."""
     if not _ACCOUNT.fullmatch(account):
-        raise AccessError(f"{account[:40]!r} is not the name of an account; use a-z, 0-9, _ and -")
+        raise AccessError(
+            _("{account!r} is not the name of an account; use a-z, 0-9, _ and -").format(account=account[:40])
+        )
     parts = [
         f"# {host.id}: what secscan needs to look at it from the inside.",
         "# 1. An account of its own, without a password and in no other group. It needs no rights:",
@@ -174,7 +181,9 @@ def explain_jump(
 ) -> str:
     """The same for a jump host on the way, whose account runs nothing at all. Raises AccessError."""
     if not _ACCOUNT.fullmatch(account):
-        raise AccessError(f"{account[:40]!r} is not the name of an account; use a-z, 0-9, _ and -")
+        raise AccessError(
+            _("{account!r} is not the name of an account; use a-z, 0-9, _ and -").format(account=account[:40])
+        )
     parts = [
         f"# {jump.address}, port {jump.port}: the jump host on the way. Its account only leads on, and runs nothing.",
         f"useradd --system --create-home --shell /bin/sh --password '*' {account}",

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from secscan.language import _
+
 #: Includes may be nested so deep (ssh_config(5) says 16).
 DEEPEST = 16
 #: Bytes of one file.
@@ -70,16 +72,19 @@ def read_options(path: Path, host: str, *, home: Path | None = None) -> HostOpti
         if line.key in _REFUSED:
             if value.lower() not in _OFF:
                 raise line.wrong(
-                    f"would run or hand over something for {host}; secscan honours HostName, Port, User, IdentityFile"
-                    " and ProxyJump only: take it out for this host, or log in by a credential of secscan.toml"
+                    _(
+                        "would run or hand over something for {host}; secscan honours HostName, Port, User, "
+                        "IdentityFile and ProxyJump only: take it out for this host, or log in by a credential "
+                        "of secscan.toml"
+                    ).format(host=host)
                 )
         elif line.key in _HONOURED:
             if not value:
-                raise line.wrong("has no value")
+                raise line.wrong(_("has no value"))
             if line.key == "identityfile":
                 identities.append(_expanded(line, value, host, home))
             elif line.key == "port" and not (re.fullmatch(r"[0-9]{1,5}", value) and 0 < int(value) < 65536):
-                raise line.wrong(f"{value[:40]!r} is not a port; write 1 to 65535")
+                raise line.wrong(_("{value!r} is not a port; write 1 to 65535").format(value=value[:40]))
             else:
                 found.setdefault(
                     line.key, _expanded(line, value, host, home) if line.key == "hostname" else value
@@ -107,7 +112,7 @@ def _that_apply(
             continue
         elif line.key == "include":
             if depth >= DEEPEST:
-                raise line.wrong(f"files are included more than {DEEPEST} deep")
+                raise line.wrong(_("files are included more than {most} deep").format(most=DEEPEST))
             for word in line.words:
                 # Relative to ~/.ssh, wherever the file is (ssh_config(5)); an included file's blocks end with it.
                 pattern = (
@@ -167,9 +172,13 @@ def _match(line: _Line, host: str, found: dict[str, str]) -> bool:
             }[criterion]
             holds = _is_one_of(value, patterns)
         elif criterion == "exec":
-            raise line.wrong("Match exec would run a command to find out whether it applies; take it out")
+            raise line.wrong(_("Match exec would run a command to find out whether it applies; take it out"))
         else:
-            raise line.wrong(f"secscan can't tell whether Match {criterion[:40]} applies; take it out")
+            raise line.wrong(
+                _("secscan can't tell whether Match {criterion} applies; take it out").format(
+                    criterion=criterion[:40]
+                )
+            )
         result = result and holds is not negated
     return result
 
@@ -190,7 +199,7 @@ def _expanded(line: _Line, value: str, host: str, home: Path) -> str:
 
     def token(match: re.Match[str]) -> str:
         if match[1] not in tokens:
-            raise line.wrong(f"secscan does not know %{match[1]} here; write it out")
+            raise line.wrong(_("secscan does not know {token} here; write it out").format(token=match[0]))
         return tokens[match[1]]
 
     text = re.sub(r"%(.?)", token, value)

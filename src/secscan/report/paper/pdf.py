@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from secscan.language import _
+from secscan.report.paper.drawings import styled
 from secscan.report.paper.fonts import MONO, SANS, font_faces
 from secscan.report.paper.provenance import NAME, Provenance
 from secscan.report.paper.trouble import PaperError, missing
@@ -41,7 +42,7 @@ def to_pdf(page: str, source: Provenance) -> bytes:
         relationship="Source",
         url_fetcher=nothing,
     )
-    made: bytes = weasyprint.HTML(string=page, base_url=None, url_fetcher=nothing).write_pdf(
+    made: bytes = weasyprint.HTML(string=styled(page), base_url=None, url_fetcher=nothing).write_pdf(
         font_config=configuration,
         stylesheets=[style],
         attachments=[attachment],

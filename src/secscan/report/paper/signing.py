@@ -113,11 +113,11 @@ def _of_file(signers: Any, place: KeyFile, secret: Ask) -> Any:
     with place.path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     signer = None
+    # Outside: that nobody gave a passphrase is another mistake than that it is wrong.
+    passphrase = secret().encode()
     if len(content) <= MOST_BYTES:
         with contextlib.suppress(ValueError, AttributeError):
-            signer = signers.SimpleSigner.load_pkcs12_data(
-                content, other_certs=(), passphrase=secret().encode()
-            )
+            signer = signers.SimpleSigner.load_pkcs12_data(content, other_certs=(), passphrase=passphrase)
     if signer is None or signer.signing_cert is None:
         raise PaperError(
             _(
@@ -131,9 +131,8 @@ def _of_file(signers: Any, place: KeyFile, secret: Ask) -> Any:
 @contextlib.contextmanager
 def _of_token(place: TokenKey, secret: Ask) -> Iterator[Any]:
     try:
-        import pkcs11
         from pyhanko.config.pkcs11 import TokenCriteria
-        from pyhanko.sign.pkcs11 import PKCS11Signer, open_pkcs11_session
+        from pyhanko.sign.pkcs11 import open_pkcs11_session
     except ImportError as e:
         raise missing(e) from e
     if not place.module.is_file():
@@ -146,20 +145,29 @@ def _of_token(place: TokenKey, secret: Ask) -> Iterator[Any]:
         session = open_pkcs11_session(
             str(place.module), token_criteria=TokenCriteria(label=place.token), user_pin=secret()
         )
-    except (pkcs11.PKCS11Error, RuntimeError) as e:
+    except RuntimeError as e:
         raise _no_token(place, e) from e
     with session:
-        # All certificates: those between the signer's and the authority let others build the path.
-        signer = PKCS11Signer(
-            session, cert_label=place.object, key_label=place.object, other_certs_to_pull=None
-        )
-        try:
-            found = signer.signing_cert
-        except (pkcs11.PKCS11Error, RuntimeError) as e:
-            raise _no_token(place, e) from e
-        if found is None:
-            raise _no_key(place)
-        yield signer
+        yield _signer_on(session, place)
+
+
+def _signer_on(session: Any, place: TokenKey) -> Any:
+    from pyhanko.sign.pkcs11 import PKCS11Signer
+
+    label: dict[str, Any] = {"cert_label": place.object, "key_label": place.object}
+    # All certificates: those between the signer's and the authority let others build the path.
+    signer = PKCS11Signer(session, **label, other_certs_to_pull=None)
+    # pyHanko says in words, and in no type of error, that there is none, or more than one.
+    try:
+        found = signer.signing_cert
+    except RuntimeError as e:
+        raise _no_key(place) from e
+    if found is None:
+        raise _no_key(place)
+    if found.public_key.algorithm != "ec":
+        return signer
+    # Many tokens, SoftHSM among them, sign a digest with an elliptic curve, and make none themselves.
+    return PKCS11Signer(session, **label, other_certs_to_pull=None, use_raw_mechanism=True)
 
 
 def _require_valid(certificate: Any, at: datetime) -> None:
@@ -181,8 +189,6 @@ def _no_token(place: TokenKey, error: Exception) -> PaperError:
         return PaperError(
             _("the token {token!r} is locked: the PIN was wrong too often").format(token=place.token)
         )
-    if isinstance(error, (pkcs11.exceptions.NoSuchKey, pkcs11.exceptions.MultipleObjectsReturned)):
-        return _no_key(place)
     return PaperError(
         _(
             "the token {token!r} can't be used with {path} ({problem}); see what is there with: pkcs11-tool -L"
@@ -215,6 +221,8 @@ def _signed(document: bytes, signer: Any) -> bytes:
     try:
         made = signers.PdfSigner(meta, signer=signer).sign_pdf(IncrementalPdfFileWriter(BytesIO(document)))
     except (PdfError, SigningError, ValueError, RuntimeError) as e:
-        raise PaperError(_("the PDF can't be signed: {problem}").format(problem=e)) from e
+        raise PaperError(
+            _("the PDF can't be signed: {problem}").format(problem=str(e) or type(e).__name__)
+        ) from e
     result: bytes = made.getvalue()
     return result

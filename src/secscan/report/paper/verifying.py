@@ -22,6 +22,7 @@ MOST_PDF = 64 * 1024 * 1024
 PURPOSES = frozenset(
     {
         "1.3.6.1.5.5.7.3.36",
+        "any_extended_key_usage",
         "email_protection",
         "microsoft_document_signing",
         "adobe_authentic_documents_trust",
@@ -125,12 +126,15 @@ def _answers(reader: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: 
         )
         return
     (signature,) = found
-    status = _status(signature, anchors, lists, at)
+    status = _status(signature, anchors, (), at)
     whole = _wholeness(status)
     yield whole
     # Of a signature that is of another file, whose it is says nothing of this one.
     if whole.standing is Standing.HOLDS:
-        yield from _signer(status, signature.signer_cert, anchors=anchors, at=at)
+        # Without a list of its own a certificate is not distrusted; with one, pyHanko looks into it only when told to
+        # require one.
+        revoked = bool(lists) and _status(signature, anchors, lists, at).revoked
+        yield from _signer(status, signature.signer_cert, anchors=anchors, at=at, revoked=revoked)
 
 
 def _status(signature: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at: datetime) -> Any:
@@ -144,14 +148,11 @@ def _status(signature: Any, anchors: Sequence[bytes], lists: Sequence[bytes], at
         crls=list(lists),
         moment=at,
         allow_fetching=False,
-        # A list that was brought along counts; that none was is no reason to distrust.
-        revocation_mode="soft-fail",
+        revocation_mode="require" if lists else "soft-fail",
     )
     usage = KeyUsageConstraints(
         key_usage={"digital_signature", "non_repudiation"},
         match_all_key_usages=False,
-        extd_key_usage=PURPOSES,
-        explicit_extd_key_usage_required=False,
     )
     return validate_pdf_signature(signature, context, key_usage_settings=usage)
 
@@ -175,7 +176,9 @@ def _wholeness(status: Any) -> Answer:
     )
 
 
-def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: datetime) -> Iterator[Answer]:
+def _signer(
+    status: Any, certificate: Any, *, anchors: Sequence[bytes], at: datetime, revoked: bool
+) -> Iterator[Answer]:
     named = {
         "signer": _called(certificate.subject),
         "issuer": _called(certificate.issuer),
@@ -190,7 +193,7 @@ def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: date
                 "put the authority's certificate into ca/ of a workspace"
             ).format(**named),
         )
-    elif status.revoked:
+    elif revoked:
         yield Answer(
             Standing.FAILS, _("The certificate of the signer, {signer}, was revoked.").format(**named)
         )
@@ -214,13 +217,26 @@ def _signer(status: Any, certificate: Any, *, anchors: Sequence[bytes], at: date
             Standing.FAILS,
             _(
                 "The signer is not known: {signer}, certified by {issuer}; no path leads to an authority in ca/, or "
-                "the certificate is not for signing"
+                "the key may not sign"
+            ).format(**named),
+        )
+    elif not _may_sign(certificate):
+        yield Answer(
+            Standing.FAILS,
+            _(
+                "The certificate of the signer, {signer}, is for other purposes than signing documents."
             ).format(**named),
         )
     else:
         yield Answer(
             Standing.HOLDS, _("Signed by {signer}, certified by {issuer}, which ca/ trusts.").format(**named)
         )
+
+
+def _may_sign(certificate: Any) -> bool:
+    """RFC 5280, 4.2.1.12: a certificate that names no purposes is for all. (pyHanko would ask for one to be named.)"""
+    purposes = certificate.extended_key_usage_value
+    return purposes is None or not PURPOSES.isdisjoint(purposes.native)
 
 
 def _called(name: Any) -> str:
