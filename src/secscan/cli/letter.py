@@ -106,24 +106,23 @@ class Draft:
 
 def write_drafts(store: "Store", place: "Workspace", agencies: Sequence[str], at: datetime) -> list[Draft]:
     """The letters of ``at`` to these agencies and those below them, or to all; none to whom there is nothing to say."""
-    from secscan.cli.listing import list_findings
+    from secscan.cli.listing import list_findings, read_judged
     from secscan.cli.parts import with_children
     from secscan.inventory import inventory_from_documents
     from secscan.model import Outcome
 
     run = store.newest_judged_run()
+    judged = read_judged(store, place, run)
     owners = store.owners(run)
     tree = inventory_from_documents(
-        [{**one, "hosts": [], "members": []} for one in store.inventory_of(run).values()]
+        [{**one, "hosts": [], "members": []} for one in judged.documents.values()]
     )
     drafts = []
     for agency in with_children(tree, agencies):
         hosts = sorted(host for host, owner in owners.items() if owner == agency)
         if not hosts:
             continue
-        listing = list_findings(
-            store, place, run, hosts=hosts, owners=owners, outcomes={Outcome.FAIL}, with_unnamed=False
-        )
+        listing = list_findings(store, judged, hosts=hosts, owners=owners, outcomes={Outcome.FAIL})
         draft = _draft(store, place, listing, agency=tree.agencies[agency], hosts=hosts, at=at)
         if draft is not None:
             drafts.append(draft)
