@@ -7,7 +7,8 @@ import pytest
 
 from secscan.baseline import Baseline, load_baseline
 from secscan.engine.background import BackgroundReader, compared_with_before, glance
-from secscan.engine.replay import Comparison, Sources
+from secscan.engine.comparison import Comparison
+from secscan.engine.replay import Sources
 from secscan.engine.run import Means, judge
 from secscan.facts import PortFacts, PortState, PortStatus, Release, ServiceIdentity, SystemFacts
 from secscan.history.background import Background

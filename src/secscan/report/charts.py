@@ -5,11 +5,11 @@ on a phone and on paper alike while its letters keep their size. The plotting li
 bring their own fonts and styles (which the page's content policy refuses), and weigh more than the page; for
 bars they have nothing to add. Colours come from the page's style by class, so that they follow dark and print.
 
-Weighed: pygal draws good SVG with tooltips, but writes a style element and a script into every chart and sizes by
-viewBox, so that its letters shrink on a phone; matplotlib writes letters as outlines (no reader speaks them, 30 to
-60 kB a chart) and takes a second to import; altair draws by a JavaScript engine of 60 MB (vl-convert). What pages show
-here is bars and one line: some ten lines of arithmetic each. A chart with axes of time and many series would be the
-day to take pygal and strip what it adds.
+Weighed, by what they write: pygal's charts have a viewBox of a fixed size, so that letters shrink with a phone, and a
+style element of their own, which the policy would have to allow by another hash for every chart; altair's are drawn by
+Vega in a JavaScript engine that vl-convert brings along. matplotlib was not tried. What pages show here is bars and one
+line: some ten lines of arithmetic each. The day of axes of time and many series is the day to take pygal, and to strip
+what it adds.
 """
 
 from collections.abc import Iterator, Sequence
