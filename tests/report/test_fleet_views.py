@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from secscan.model import Agency, Severity
-from secscan.report.ordering import name_key, places_by_name
+from secscan.model import Agency, Range, Severity
+from secscan.report.ordering import places_by_name
 from secscan.report.views import FleetData, fleet_views
 from secscan.report.views.certificates import MOST_NAMED, calendar_view
 from secscan.report.views.exposed import MOST_AGENCIES, exposed_view
@@ -108,6 +108,17 @@ def test_fewer_than_five_are_not_ranked(n, ranked):
     raised = {id: lower(score, by=-3) for id, score in data.scores.items()}
     view = index_view(replace(data, scores=raised, before=before))
     assert (view.compared, len(view.improved)) == (n, ranked)
+
+
+@pytest.mark.parametrize(("points", "named"), [(Fraction(99, 1000), 0), (Fraction(1, 10), 5)])
+def test_who_rose_by_less_than_is_shown_is_not_named(points, named):
+    data = agencies(5)
+    before = make_before(data)
+    raised = {
+        id: replace(score, range=Range(before.agencies[id].range.verified + points, Fraction(100)))
+        for id, score in data.scores.items()
+    }
+    assert len(index_view(replace(data, scores=raised, before=before)).improved) == named
 
 
 @pytest.mark.parametrize(("days", "is_unseen"), [(14, False), (14.01, True)])
@@ -273,8 +284,9 @@ def test_agencies_with_critical_hosts_on_the_ground_come_first():
 # --- Order of names -----------------------------------------------------------------------------------------------
 
 
-def test_numbers_in_names_count_by_their_value():
-    assert sorted(["Quận 10", "Quận 9", "Quận 1"], key=name_key) == ["Quận 1", "Quận 9", "Quận 10"]
+def test_agencies_go_by_the_alphabet_of_their_readers():
+    names = [("b", "Sở Y tế"), ("a", "Sở Xây dựng"), ("d", "Đà Nẵng"), ("c", "Dak Lak")]
+    assert sorted(places_by_name(names), key=places_by_name(names).__getitem__) == ["c", "d", "a", "b"]
 
 
 def test_equal_names_go_by_id():

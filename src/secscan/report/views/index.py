@@ -26,6 +26,9 @@ from secscan.report.views.shown_fleet import (
 #: Agencies that are named as having risen most.
 MOST_IMPROVED = 5
 
+#: Points of a score that are shown at all: who rose by less has not risen as far as a page can tell.
+LEAST_RISE = Fraction(1, 10)
+
 #: Rules that fail in many places that are told.
 MOST_ISSUES = 12
 
@@ -180,7 +183,7 @@ def _comparison(data: FleetData, *, is_comparable: bool) -> Comparison | None:
 
 
 def _improved(compared: Iterable[AgencyRow]) -> tuple[AgencyRow, ...]:
-    risen = [row for row in compared if row.change is not None and row.change > 0]
+    risen = [row for row in compared if row.change is not None and row.change >= LEAST_RISE]
     risen.sort(key=lambda row: (-(row.change or 0), row.agency.id))
     return tuple(risen[:MOST_IMPROVED])
 
