@@ -111,8 +111,9 @@ def write_drafts(store: "Store", place: "Workspace", agencies: Sequence[str], at
     from secscan.inventory import inventory_from_documents
     from secscan.model import Outcome
 
-    judged = read_judged(store, place, store.newest_judged_run())
-    owners = store.owners(judged.run)
+    run = store.newest_judged_run()
+    judged = read_judged(store, place, run)
+    owners = store.owners(run)
     tree = inventory_from_documents(
         [{**one, "hosts": [], "members": []} for one in judged.documents.values()]
     )
@@ -121,9 +122,7 @@ def write_drafts(store: "Store", place: "Workspace", agencies: Sequence[str], at
         hosts = sorted(host for host, owner in owners.items() if owner == agency)
         if not hosts:
             continue
-        listing = list_findings(
-            store, judged, hosts=hosts, owners=owners, outcomes={Outcome.FAIL}, with_unnamed=False
-        )
+        listing = list_findings(store, judged, hosts=hosts, owners=owners, outcomes={Outcome.FAIL})
         draft = _draft(store, place, listing, agency=tree.agencies[agency], hosts=hosts, at=at)
         if draft is not None:
             drafts.append(draft)

@@ -9,7 +9,6 @@ from typing import Any
 from secscan import __version__
 from secscan.baseline import Baseline, Overlays
 from secscan.engine.gathering import gatherers_of
-from secscan.engine.references import Known
 from secscan.engine.replay import Sources, refuse_pruned
 from secscan.evaluation import judge_host
 from secscan.history.waterfall import Cause, Findings, Rejudged, Situation, Waterfall, waterfall
@@ -41,6 +40,7 @@ class JudgedRun:
     """A run's newest judgement of every group, without hosts, and what it was made of."""
 
     id: int
+    began_at: datetime
     scores: Scores
     inventory: Inventory
     baseline: Baseline
@@ -52,17 +52,16 @@ class JudgedRun:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two runs, and what the world said by the earlier one: read once, for however many agencies and processes.
+    """Two runs, read once for however many agencies and processes.
 
-    ``timed`` is what rules that ask for the time ask for, where nothing but time can have changed what a rule says of
-    the same facts; else ``every`` is what all rules ask for.
+    ``is_alike``: both were judged by the same rules, baseline and feeds, so that nothing but time can have changed what a
+    rule says of the same facts.
     """
 
     before: JudgedRun
     after: JudgedRun
     sources: Sources
-    timed: Known | None
-    every: Known | None
+    is_alike: bool
 
 
 def compared(
@@ -78,23 +77,21 @@ def compared(
     Raises StoreError where a run was not judged, ReplayError where what the earlier one saw was pruned.
     """
     before, after = (_judged_run(store, run, baseline_of, agencies) for run in runs)
-    at = before.stamp.at
-    refuse_pruned(store, at)
-    if not _is_judged_alike(before, after):
-        return Compared(before, after, sources, None, _everything(store, before, after, sources))
-    timed = _timed(after.baseline)
-    asked = {kind for rule in timed.rules for kind in rule.check.asks.values()}
-    # What is gathered from the whole fleet takes the whole fleet; the rest, the hosts that are asked for.
-    fleet = _inventory(store, before.id, None) if gatherers_of(asked) else before.inventory
-    known = sources.of(store, fleet, at, at, baselines=[timed])
-    return Compared(before, after, sources, known, None)
+    refuse_pruned(store, before.stamp.at)
+    return Compared(before, after, sources, _is_judged_alike(before, after))
 
 
 def _judged_run(
     store: Store, run: int, baseline_of: Callable[[str], Baseline], agencies: Collection[str] | None
 ) -> JudgedRun:
     scores = store.scores(run, hosts_of=())
-    return JudgedRun(run, scores, _inventory(store, run, agencies), baseline_of(scores.stamp.baseline))
+    return JudgedRun(
+        run,
+        store.run(run).started_at,
+        scores,
+        _inventory(store, run, agencies),
+        baseline_of(scores.stamp.baseline),
+    )
 
 
 def _inventory(store: Store, run: int, agencies: Collection[str] | None) -> Inventory:
@@ -103,12 +100,6 @@ def _inventory(store: Store, run: int, agencies: Collection[str] | None) -> Inve
         one if agencies is None or id in agencies else {**one, "hosts": [], "members": []}
         for id, one in store.inventory_of(run).items()
     )
-
-
-def _everything(store: Store, before: JudgedRun, after: JudgedRun, sources: Sources) -> Known:
-    at = before.stamp.at
-    fleet = _inventory(store, before.id, None)
-    return sources.of(store, fleet, at, at, baselines=[before.baseline, after.baseline])
 
 
 def _is_judged_alike(before: JudgedRun, after: JudgedRun) -> bool:
@@ -127,7 +118,7 @@ def _timed(baseline: Baseline) -> Baseline:
 
 
 class Comparison:
-    """Of two runs, agency by agency."""
+    """Of two runs, agency by agency. What the world said is read when it is asked for, and once."""
 
     def __init__(self, store: Store, compared: Compared) -> None:
         self._store = store
@@ -148,35 +139,64 @@ class Comparison:
 
         Raises StoreError where the agency was not judged in both.
         """
-        before = _Side(self._store, agency, self._before, self._owned[self._before.id])
-        after = _Side(self._store, agency, self._after, self._owned[self._after.id], said)
-        rejudged = self._rejudged(before, after)
+        members = self._store.members(self._after.id, agency)
+        later = _findings(self._store, self._after.id, members) if said is None else said
+        after = _Side(agency, self._after, self._owned[self._after.id], later, members)
+        members = self._store.members(self._before.id, agency)
+        same = self._unchanged(agency, sorted(set(members) & after.situation.findings.keys()))
+        earlier: Mapping[str, Sequence[Finding]] = _findings(
+            self._store, self._before.id, [host for host in members if host not in same]
+        )
+        # The very same, and not only alike: no step has to compare them.
+        earlier = {**earlier, **{host: after.situation.findings[host] for host in same}}
+        before = _Side(agency, self._before, self._owned[self._before.id], earlier, members)
         told = waterfall(
-            before.situation, after.situation, rejudged, start=before.inherent, end=after.inherent
+            before.situation,
+            after.situation,
+            self._rejudged(before, after, same),
+            start=before.inherent,
+            end=after.inherent,
         )
         waived = (after.adjusted - after.inherent) - (before.adjusted - before.inherent)
         parts = {**told.parts, Cause.WAIVERS: told.parts[Cause.WAIVERS] + waived}
         return Waterfall(before.adjusted, after.adjusted, parts)
 
-    def _rejudged(self, before: "_Side", after: "_Side") -> Rejudged:
-        """The earlier evidence of hosts that are on both sides."""
-        both: Sequence[str] = sorted(before.situation.findings.keys() & after.situation.findings.keys())
-        evidence = dict(self._store.evidence(self.since.at, both))
+    def _unchanged(self, agency: str, hosts: Sequence[str]) -> frozenset[str]:
+        """The hosts of which nothing is to be told: all that was seen, declared and said of them is as it was.
+
+        What was seen at first may have grown too old since: then passing time took what looking again gave back.
+        """
+        before, after = self._before, self._after
+        if not self._compared.is_alike or before.began_at < after.stamp.at - after.baseline.carry:
+            return frozenset()
+        if before.inventory.agencies.get(agency) != after.inventory.agencies.get(agency):
+            return frozenset()
+        alike = [
+            host for host in hosts if before.inventory.hosts.get(host) == after.inventory.hosts.get(host)
+        ]
+        return self._store.unchanged(before.id, after.id, alike)
+
+    def _rejudged(self, before: "_Side", after: "_Side", same: Collection[str]) -> Rejudged:
+        """The earlier evidence of hosts that are on both sides; those that are the ``same`` need no judge."""
+        there: Sequence[str] = sorted(before.situation.findings.keys() & after.situation.findings.keys())
+        both = [host for host in there if host not in same]
+        kept = {host: before.situation.findings[host] for host in same}
+        evidence = dict(self._store.evidence(self.since.at, both)) if both else {}
         # What nothing has changed for is as it was judged then: judging takes far longer than all else here.
-        if self._compared.timed is not None and _held_alike(before, after, both):
-            as_then = {host: before.situation.findings[host] for host in both}
+        if self._compared.is_alike and _held_alike(before, after, both):
+            as_then = kept | {host: before.situation.findings[host] for host in both}
             later = {host: self._with_passed_time(host, evidence[host], before, after) for host in both}
-            return Rejudged(as_then, as_then, as_then, later)
+            return Rejudged(as_then, as_then, as_then, kept | later)
 
         def judged(by: _Side, references: Mapping[type, Any], at: datetime) -> Findings:
-            return {
+            return kept | {
                 host: _judged(host, evidence[host], before, by.held_to(host), references, at) for host in both
             }
 
         then, since = self._said()
         at, is_other_feed = before.stamp.at, before.stamp.feeds != after.stamp.feeds
         by_rules = (
-            {host: before.situation.findings[host] for host in both}
+            {host: before.situation.findings[host] for host in there}
             if before.was_judged_as_now
             else judged(before, then, at)
         )
@@ -193,9 +213,7 @@ class Comparison:
             # A pass that is carried no longer may be any rule's.
             return _judged(host, evidence, before, held_to, self._said()[1], at)
         timed = self._timed_by.setdefault(held_to.hash, _timed(held_to))
-        if self._of_timed is None and self._compared.timed is not None:
-            self._of_timed = self._compared.timed.references()
-        again = _judged(host, evidence, before, timed, self._of_timed or {}, at)
+        again = _judged(host, evidence, before, timed, self._said_of_time(), at)
         ids = {rule.check.id for rule in timed.rules}
         same = (finding for finding in before.situation.findings[host] if finding.check not in ids)
         return (*same, *again)
@@ -203,13 +221,27 @@ class Comparison:
     def _said(self) -> tuple[Mapping[type, Any], Mapping[type, Any]]:
         """What the world said by the earlier instant, and by the later one, of what was seen by the earlier."""
         if self._every is None:
-            told = self._compared
-            known = told.every or _everything(self._store, told.before, told.after, told.sources)
+            told, at = self._compared, self.since.at
+            fleet = _inventory(self._store, told.before.id, None)
+            baselines = [told.before.baseline, told.after.baseline]
+            known = told.sources.of(self._store, fleet, at, at, baselines=baselines)
             then = known.references()
             feeds = told.before.stamp.feeds, told.after.stamp.feeds
             later = then if feeds[0] == feeds[1] else replace(known, at=told.after.stamp.at).references()
             self._every = then, later
         return self._every
+
+    def _said_of_time(self) -> Mapping[type, Any]:
+        """What rules ask for that ask for the time, where all else is alike."""
+        if self._of_timed is None:
+            told, at = self._compared, self.since.at
+            timed = _timed(told.after.baseline)
+            asked = {kind for rule in timed.rules for kind in rule.check.asks.values()}
+            # What is gathered from the whole fleet takes the whole fleet; the rest, the hosts that are asked for.
+            is_gathered = bool(gatherers_of(asked))
+            fleet = _inventory(self._store, told.before.id, None) if is_gathered else told.before.inventory
+            self._of_timed = told.sources.of(self._store, fleet, at, at, baselines=[timed]).references()
+        return self._of_timed
 
 
 def _judged(
@@ -243,27 +275,24 @@ def _owned(run: JudgedRun) -> frozenset[str]:
 
 
 class _Side:
-    """One of two judgements of an agency; ``owned`` are the hosts of all agencies."""
+    """One of two judgements of an agency: what was ``said`` of its ``members``; ``owned`` are the hosts of all agencies."""
 
     def __init__(
         self,
-        store: Store,
         agency: str,
         run: JudgedRun,
         owned: frozenset[str],
-        said: Mapping[str, Sequence[Finding]] | None = None,
+        said: Mapping[str, Sequence[Finding]],
+        members: Sequence[str],
     ) -> None:
-        members = store.members(run.id, agency)
         self.stamp = run.stamp
         self.inventory = run.inventory
         self.baseline = run.baseline
         self.agency = self.inventory.agencies[agency]
         self.inherent = _verified(run.scores.agencies[agency])
         self.adjusted = _verified(_adjusted(run.scores, agency))
-        if said is None:
-            said = _findings(store, run.id, members)
         self.situation = Situation(
-            findings={host: tuple(said.get(host, ())) for host in members},
+            findings={host: _as_tuple(said.get(host, ())) for host in members},
             criticality={host: self.inventory.hosts[host].criticality for host in members},
             baseline=self.baseline,
             held_to=self.held_to,
@@ -277,6 +306,11 @@ class _Side:
 
     def held_to(self, host: str) -> Baseline:
         return self.baseline.for_host(self.inventory.hosts[host], self.agency.tier)
+
+
+def _as_tuple(said: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The very same where it is one."""
+    return said if isinstance(said, tuple) else tuple(said)
 
 
 def _findings(store: Store, run: int, hosts: Sequence[str]) -> dict[str, list[Finding]]:

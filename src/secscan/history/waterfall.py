@@ -195,6 +195,9 @@ def _without_removed(now: Situation, after: Situation) -> Situation:
     """Without hosts that are gone, and on those that stay without services, and rules, that no longer apply."""
     findings: dict[str, tuple[Finding, ...]] = {}
     for host in now.findings.keys() & after.findings.keys():
+        if now.findings[host] is after.findings[host]:
+            findings[host] = now.findings[host]
+            continue
         there = _services(after.findings[host])
         will_be = _by_check(after.findings[host])
         findings[host] = ()
@@ -213,6 +216,8 @@ def _with_added(now: Situation, after: Situation) -> Situation:
     """With new hosts, and on the others with services, and rules, that did not apply before."""
     findings = dict(after.findings)
     for host in now.findings.keys() & after.findings.keys():
+        if now.findings[host] is after.findings[host]:
+            continue
         there = _services(now.findings[host])
         was, will_be = _by_check(now.findings[host]), _by_check(after.findings[host])
         findings[host] = ()
@@ -229,6 +234,9 @@ def _with_passed_time(now: Situation, rejudged: Rejudged) -> Situation:
     findings = {}
     for host, said in now.findings.items():
         earlier = rejudged.references.get(host, ())
+        if rejudged.time.get(host, ()) is earlier:
+            findings[host] = said
+            continue
         same = set(map(id, earlier))
         # Names of findings are dear: only those of rules that were judged again are asked for.
         again = [finding for finding in rejudged.time.get(host, ()) if id(finding) not in same]
@@ -252,6 +260,9 @@ Takes = Callable[[tuple[Finding, ...], tuple[Finding, ...]], bool]
 def _with(now: Situation, after: Situation, takes: Takes) -> Situation:
     findings = {}
     for host, said in now.findings.items():
+        if said is after.findings[host]:
+            findings[host] = said
+            continue
         was, will_be = _by_check(said), _by_check(after.findings[host])
         taken = {check: will_be.get(check, ()) for check in {*was, *will_be}}
         findings[host] = tuple(

@@ -27,6 +27,7 @@ from secscan.store import (
     recording,
     revisions,
     runs,
+    sameness,
     sightings,
 )
 from secscan.store.chain import Chain, Link
@@ -300,6 +301,13 @@ class Store:
         """
         with self._database.reading() as connection:
             return moments.read_moments(
+                connection, _judged(connection, before), _judged(connection, after), hosts
+            )
+
+    def unchanged(self, before: int, after: int, hosts: Sequence[str]) -> frozenset[str]:
+        """Of these hosts, those of which two runs saw the same and whose findings their newest judgements left alike."""
+        with self._database.reading() as connection:
+            return sameness.read_unchanged(
                 connection, _judged(connection, before), _judged(connection, after), hosts
             )
 

@@ -85,7 +85,9 @@ def _style(source: Provenance) -> str:
         foot += " · " + _("manifest {hash}").format(hash=source.manifest[:DIGITS])
     quoted = foot.replace("\\", "").replace('"', "").replace("\n", " ")
     margin = f'font: 8pt "{SANS}" !important; color: #55606b'
+    # WeasyPrint 70 fails an assertion (page.py, "not page_is_empty") over some grids that may not be broken.
     return f"""
+*:not(tr) {{ break-inside: auto !important; }}
 :root {{ --sans: "{SANS}" !important; --mono: "{MONO}" !important; }}
 *, ::before, ::after, ::marker {{ font-family: "{SANS}" !important; }}
 code, code *, pre, pre *, kbd, samp {{ font-family: "{MONO}" !important; }}
