@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 #: `%(name)s` and `%%`, as templates of pages and click have them.
 _PERCENT = re.compile(r"%(?:\([a-z_]+\)[sd]|%)")
 _TAG = re.compile(r"</?[a-z][^<>]*>")
-_CODE = re.compile(r"`[^`]+`")
+_CODE = re.compile(r"`+[^`]+`+")
 
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
