@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from secscan.model import Agency, Severity
-from secscan.report.ordering import name_key, places_by_name
+from secscan.report.ordering import places_by_name
 from secscan.report.views import FleetData, fleet_views
 from secscan.report.views.certificates import MOST_NAMED, calendar_view
 from secscan.report.views.exposed import MOST_AGENCIES, exposed_view
@@ -271,10 +271,6 @@ def test_agencies_with_critical_hosts_on_the_ground_come_first():
 
 
 # --- Order of names -----------------------------------------------------------------------------------------------
-
-
-def test_numbers_in_names_count_by_their_value():
-    assert sorted(["Quận 10", "Quận 9", "Quận 1"], key=name_key) == ["Quận 1", "Quận 9", "Quận 10"]
 
 
 def test_equal_names_go_by_id():
