@@ -284,11 +284,6 @@ def test_agencies_with_critical_hosts_on_the_ground_come_first():
 # --- Order of names -----------------------------------------------------------------------------------------------
 
 
-def test_agencies_go_by_the_alphabet_of_their_readers():
-    names = [("b", "Sở Y tế"), ("a", "Sở Xây dựng"), ("d", "Đà Nẵng"), ("c", "Dak Lak")]
-    assert sorted(places_by_name(names), key=places_by_name(names).__getitem__) == ["c", "d", "a", "b"]
-
-
 def test_equal_names_go_by_id():
     assert places_by_name([("b", "Same"), ("a", "Same")]) == {"a": 0, "b": 1}
 
