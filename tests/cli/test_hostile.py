@@ -17,6 +17,8 @@ import pytest
 
 from secscan.facts import SECOND, Absent, PortFacts
 from secscan.model import Endpoint, Evidence, Observation
+from secscan.report.folder import FLEET_PAGES
+from secscan.report.rendering import environment
 from secscan.store import Store
 from tests.lab.authority import HOSTILE_SUBJECTS, Authority
 from tests.lab.fleet import LabAgency, LabHost, LabService, RunningFleet, start_fleet, write_workspace
@@ -251,10 +253,14 @@ def pages(look: Look, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 
 
 def test_pages_are_harmless(pages: dict[str, str]) -> None:
-    assert set(pages) == {"index.html", "hostile.html"}
-    for page in pages.values():
-        assert live(page) == []
-        assert dangers(read(page)) == []
+    assert set(pages) == {*FLEET_PAGES, "hostile.html"}
+    for name, html in pages.items():
+        page = read(html)
+        assert live(html) == []
+        # One script of our own puts the index in order.
+        scripts = [environment().globals["index_script"]] if name == "index.html" else []
+        assert [script.text for script in page.all("script")] == scripts
+        assert dangers(page, index=name == "index.html") == []
 
 
 def test_pages_show_hostile_text_as_text(pages: dict[str, str]) -> None:
@@ -268,17 +274,25 @@ _ELEMENTS = """
     time title tr ul
 """
 _ATTRIBUTES = """
-    aria-describedby aria-hidden aria-label aria-labelledby charset class colspan content d datetime dir height href
+    aria-current aria-describedby aria-hidden aria-label aria-labelledby charset class colspan content d datetime dir height href
     http-equiv id lang name open patterntransform patternunits rel role rowspan rx scope title transform viewbox
     width x x1 x2 y y1 y2
 """
+#: What the index has besides: its list can be narrowed down and ordered.
+_INDEX_ELEMENTS = "button form input label option script select"
+_INDEX_ATTRIBUTES = "autocomplete data-k data-r data-shown data-t data-unranked data-z hidden type value"
 #: Places on the page, and the pages of a report among themselves.
-_LINK = re.compile(r"#[\w./:-]+|(agencies/|\.\./)[\w.-]+\.html(#[\w./:-]+)?")
+_LINK = re.compile(
+    rf"#[\w./:-]+|(agencies/|\.\./)[\w.-]+\.html(#[\w./:-]+)?|{'|'.join(map(re.escape, FLEET_PAGES))}"
+)
 
 
-def dangers(page: Page) -> list[str]:
+def dangers(page: Page, *, index: bool = False) -> list[str]:
     """Elements and attributes that no scorecard has, links that lead out, and torn nesting."""
     elements, attributes = set(_ELEMENTS.split()), set(_ATTRIBUTES.split())
+    if index:
+        elements |= set(_INDEX_ELEMENTS.split())
+        attributes |= set(_INDEX_ATTRIBUTES.split())
     found = [f"torn: {tag}" for tag in page.misnested]
     for element in page.elements:
         if element.tag not in elements:
