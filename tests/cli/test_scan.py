@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from secscan.report.folder import FLEET_PAGES
 from tests.cli.conftest import Secscan, as_json
 from tests.lab.fleet import RunningFleet
 from tests.processes import adopting, descendants, survivors
@@ -253,7 +254,7 @@ class TestReport:
         pages = sorted(
             path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.html")
         )
-        assert pages == ["agencies/one.html", "agencies/two.html", "index.html"]
+        assert pages == sorted(["agencies/one.html", "agencies/two.html", *FLEET_PAGES])
 
     def test_a_page_holds_its_own_agency_alone(self, scanned: Path, secscan: Secscan, tmp_path: Path) -> None:
         secscan("report", "-C", scanned, "--out", tmp_path / "out")
