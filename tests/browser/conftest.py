@@ -1,4 +1,4 @@
-"""The browser of these tests: one Chromium for all tests of a process."""
+"""The browser of these tests: one Chromium for all tests of a file."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.checking import CHROMIUM
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    # Not for the whole session: Playwright keeps a loop of asyncio running, beside which nothing else can start one.
     if not CHROMIUM.is_file():
         pytest.skip("chromium is not installed (package chromium)")
     with sync_playwright() as playwright:
