@@ -62,9 +62,10 @@ bench: setup ## measure; figures go to standard output
 ssh-truth: setup ## write docs/ssh-truth.md again from the lab's SSH servers and ssh-audit
 	$(BIN)/python -m tools.ssh_truth
 
-.PHONY: fuzz-tls
-fuzz-tls: setup ## a million hostile inputs for the reader of TLS's wire format
+.PHONY: fuzz
+fuzz: setup ## a million hostile inputs each for the readers of TLS's wire format and of certificates
 	$(BIN)/python -m tests.fuzz.tls_wire -runs=1000000
+	$(BIN)/python -m tests.fuzz.certificates -runs=1000000
 
 .PHONY: zoo
 zoo: setup ## ask secscan, sslyze and sslscan about every TLS server of the tests, and write docs/tls-truth.md

@@ -1,6 +1,8 @@
 """The view of a certificate: read right where it is sound, and never an exception where it is not."""
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -467,6 +469,16 @@ def test_mutations_never_raise_and_take_no_time() -> None:
     assert slowest < 1
     # Both happen often; else the mutations would test nothing.
     assert min(outcomes.values()) > 2000
+
+
+def test_bytes_guided_by_coverage_are_borne() -> None:
+    pytest.importorskip("atheris")
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.certificates", "-runs=4000", "-seed=1"],
+        capture_output=True,
+        timeout=100,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
 
 
 @settings(max_examples=300, deadline=None)
