@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import pytest
+
 from secscan.engine.looking import backups_on, shards_of
 from secscan.engine.protocol import shard_of, work
 from secscan.engine.shard import MOST_UNDECLARED_SERVICES, Collectors, Shard, absentees, collect_shard
@@ -21,6 +23,7 @@ from secscan.model import (
     Record,
     Service,
     Target,
+    TlsPolicy,
     Unobserved,
 )
 from secscan.scope import Gate, ProbeLog, scope_of_addresses
@@ -147,6 +150,27 @@ def test_a_tarpit_is_not_asked_on_every_port() -> None:
     tarpit = [r for r in records.values() if isinstance(r, Unobserved)]
     assert {r.reason for r in tarpit} == {Reason.TARPIT}
     assert len(tarpit) == 2 * (200 - MOST_UNDECLARED_SERVICES)
+
+
+@pytest.mark.parametrize("status", ["open", "unknown"])
+@pytest.mark.parametrize("tls", [TlsPolicy.UNSTATED, TlsPolicy.OPTIONAL])
+def test_nothing_is_sent_to_what_would_print_it(tls: TlsPolicy, status: str) -> None:
+    def lost(target: Target) -> Record:
+        return Unobserved(target, "fake", "ports", NOW, Reason.TIMED_OUT)
+
+    collectors = fakes(ports(9100, 9107, 9108) if status == "open" else lost)
+    declared = ExpectedService(Service("h", "tcp", 9101, ""), tls)
+    records = run(collectors, replace(HOST, services=(declared,)), known_ports={"h": (9100, 9107, 9108)})
+    assert {target.service.port for target in collectors.endpoints.asked} == {9108}
+    unasked = [r for r in records.values() if isinstance(r, Unobserved) and isinstance(r.target, Endpoint)]
+    assert {r.reason for r in unasked if r.target.service.port == 9100} == {Reason.NOT_ATTEMPTED}
+
+
+def test_what_is_declared_to_speak_tls_is_spoken_to_wherever_it_is() -> None:
+    collectors = fakes(ports(9100))
+    declared = ExpectedService(Service("h", "tcp", 9100, ""), TlsPolicy.REQUIRED)
+    run(collectors, replace(HOST, services=(declared,)))
+    assert [target.service.port for target in collectors.endpoints.asked] == [9100]
 
 
 def test_what_is_recorded_is_not_asked_again() -> None:

@@ -36,6 +36,7 @@ from secscan.model import (
     Record,
     Service,
     Target,
+    TlsPolicy,
     Unobserved,
 )
 from secscan.scope import Gate, ScopeError, utc_now
@@ -45,6 +46,10 @@ from secscan.scope import Gate, ScopeError, utc_now
 MOST_UNDECLARED_SERVICES = 64
 
 TargetT = TypeVar("TargetT", HostTarget, AddressTarget, Endpoint)
+
+#: Printers take what comes here for what is to be printed (JetDirect, and its further ports), a TLS hello too; nmap's
+#: ``Exclude`` in nmap-service-probes (7.93) has the same.
+PRINTED_PORTS = range(9100, 9108)
 
 #: What first contact with an endpoint, and the audit that may follow, are for.
 ENDPOINT_KINDS = (TlsFacts.kind, ChainFacts.kind)
@@ -230,6 +235,7 @@ def _endpoints(
     host: Host, known_ports: frozenset[int], evidence: Evidence
 ) -> Iterator[tuple[Endpoint, Gap | None]]:
     declared = {service.service for service in host.services}
+    speaks_tls = {service.service for service in host.services if service.tls is TlsPolicy.REQUIRED}
     taken = {service.port for service in declared}
     undeclared: dict[str, int] = {}
     expected = list(services(host, evidence))
@@ -243,18 +249,25 @@ def _endpoints(
         if service.transport != "tcp":
             continue
         status = _status(place, evidence)
+        printed = service.port in PRINTED_PORTS and service not in speaks_tls
+        no_use = _no_use(status) or (_PRINTED if printed else None)
         if service in declared:
-            yield place, _no_use(status)
+            yield place, no_use
         elif status is not PortStatus.CLOSED:
             undeclared[place.address] = undeclared.get(place.address, 0) + 1
             if undeclared[place.address] > MOST_UNDECLARED_SERVICES:
                 detail = f"over {MOST_UNDECLARED_SERVICES} undeclared ports are open on {place.address}"
                 yield place, Gap(Reason.TARPIT, detail)
             else:
-                yield place, _no_use(status)
+                yield place, no_use
 
 
 _CLOSED = Gap(Reason.REFUSED, "the port is closed")
+_PRINTED = Gap(
+    Reason.NOT_ATTEMPTED,
+    "nothing is sent to TCP ports 9100 to 9107, where a printer would print it; "
+    'declare the service with tls = "required" if it speaks TLS',
+)
 
 
 def _no_use(status: PortStatus | None) -> Gap | None:
