@@ -152,6 +152,14 @@ def test_a_warning_ends_nothing() -> None:
     assert flight.hello is not None
 
 
+def test_what_follows_a_fatal_alert_is_not_read() -> None:
+    """MariaDB's own error, in its own protocol: from MariaDB 10.11 after a hello without a suite in common."""
+    error = b"\x16\x00\x00\x02\xff\x13\x04#08S01Bad handshake"
+    flight = read(b"\x15\x03\x03\x00\x02\x02\x28" + error)
+    flight.feed(error)
+    assert flight.alert == 0x28
+
+
 @given(st.sampled_from(SEEDS[:5]), st.lists(st.integers(1, 40), max_size=200))
 def test_the_pieces_it_comes_in_make_no_difference(answer: bytes, pieces: list[int]) -> None:
     flight = Flight()

@@ -61,7 +61,7 @@ class Flight:
         buffer += data
         at, end = 0, len(buffer)
         try:
-            while end - at >= 5:
+            while end - at >= 5 and self.alert is None:
                 kind, major, minor = buffer[at], buffer[at + 1], buffer[at + 2]
                 length = buffer[at + 3] << 8 | buffer[at + 4]
                 if not 20 <= kind <= 24 or major != 3 or minor > 4 or length > MOST_IN_RECORD:
@@ -74,6 +74,9 @@ class Flight:
                 fragment = bytes(buffer[at + 5 : at + 5 + length])
                 at += 5 + length
                 self._record(kind, fragment)
+            if self.alert is not None:
+                # RFC 8446, section 6.2: it ends the connection. MariaDB goes on, with an error in its own protocol.
+                at = end
             if not self._begun and buffer and not 20 <= buffer[0] <= 23:
                 raise NotTls("no record of TLS")
         finally:
