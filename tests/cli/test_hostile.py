@@ -85,7 +85,7 @@ def start_hostile_fleet() -> RunningFleet:
 
     def plain(servers: Mapping[str, Server], *, declared: bool) -> Iterator[LabService]:
         for number, (name, server) in enumerate(servers.items()):
-            yield LabService(name, 9100 + number, server, name, declared=declared)
+            yield LabService(name, 9300 + number, server, name, declared=declared)
 
     hosts = (
         LabHost("certificates", "127.20.60.1", "portal", tuple(certificates()), names=("a.example",)),
