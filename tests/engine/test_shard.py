@@ -162,8 +162,9 @@ def test_nothing_is_sent_to_what_would_print_it(tls: TlsPolicy, status: str) -> 
     declared = ExpectedService(Service("h", "tcp", 9101, ""), tls)
     records = run(collectors, replace(HOST, services=(declared,)), known_ports={"h": (9100, 9107, 9108)})
     assert {target.service.port for target in collectors.endpoints.asked} == {9108}
-    unasked = [r for r in records.values() if isinstance(r, Unobserved) and isinstance(r.target, Endpoint)]
-    assert {r.reason for r in unasked if r.target.service.port == 9100} == {Reason.NOT_ATTEMPTED}
+    printed = [r for r in records.values() if isinstance(r.target, Endpoint) and r.target.service.port < 9108]
+    assert {r.facts.protocol for r in printed if isinstance(r, Observation)} == {"printing"}
+    assert len(printed) == 3 * len(collectors.endpoints.kinds)
 
 
 def test_what_is_declared_to_speak_tls_is_spoken_to_wherever_it_is() -> None:

@@ -163,7 +163,10 @@ def collect_shard(shard: Shard, collectors: Collectors, gate: Gate) -> Iterator[
         def begin_endpoints() -> Iterator[Record]:
             places = list(_places(shard, Evidence(sighted | seen)))
             for place, gap in places:
-                if gap is not None:
+                if gap == _PRINTED:
+                    yield from filter(is_new, _taken_for_a_printer(place, collectors.endpoints))
+                    yield from look_again(place)
+                elif gap is not None:
                     yield from filter(is_new, _unseen(place, collectors.endpoints, gap))
                     if gap == _CLOSED:
                         yield from look_again(place)
@@ -281,6 +284,13 @@ def _no_use(status: PortStatus | None) -> Gap | None:
 def _unseen(place: Endpoint, collector: Collector[Endpoint], gap: Gap) -> Iterator[Record]:
     for kind in collector.kinds:
         yield Unobserved(place, collector.name, kind, utc_now(), gap.reason, gap.detail)
+
+
+def _taken_for_a_printer(place: Endpoint, collector: Collector[Endpoint]) -> Iterator[Record]:
+    """By its port's number alone: what is there answers to ``port.printer``, and to no rule about TLS."""
+    for kind in collector.kinds:
+        absent = Absent(heard=_PRINTED.detail, protocol="printing")
+        yield Observation(place, collector.name, kind, utc_now(), absent)
 
 
 def _known(

@@ -66,8 +66,8 @@ class Absent(msgspec.Struct, frozen=True, kw_only=True):
 
     ``heard`` says what was found instead, in plain words; it may quote the host, bounded to 200 characters.
     ``protocol`` is the same for programs, where it was recognised: ``http``, ``ssh``, ``smtp``, ``ftp``, ``pop3``,
-    ``imap``, ``xmpp``, ``vnc``, ``redis``, ``memcached``, ``amqp``, ``mysql``, or what else STARTTLS is asked for in.
-    It is ours, never the host's word.
+    ``imap``, ``xmpp``, ``vnc``, ``redis``, ``memcached``, ``amqp``, ``mysql``, or what else STARTTLS is asked for in;
+    ``printing`` by the number of its port alone, for nothing is sent there. It is ours, never the host's word.
     """
 
     absent: bool = True
