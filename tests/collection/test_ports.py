@@ -325,7 +325,8 @@ class TestTheGate:
             [record] = look(asking(server.port), ADDRESS, through=through)
         assert isinstance(record, Observation)
         [state] = record.facts.open()
-        assert state.identity is None
+        # Some of the ports that a system gives out have a name in the table of numbers.
+        assert state.identity is None or state.identity.how == "port"
         assert "outside the hours" in record.volatile["identities"]
 
     @pytest.mark.root
