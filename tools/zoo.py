@@ -32,7 +32,65 @@ PAGE = Path(__file__).parent.parent / "docs" / "tls-truth.md"
 PEERS: dict[str, Callable[[Running, Path], Claims]] = {"sslyze": ask_sslyze, "sslscan": ask_sslscan}
 
 #: Peer, what it disagrees in, by regular expression, and of which exhibits -> why that is. The first that fits counts.
-EXPLAINED: tuple[tuple[str, str, str, str], ...] = ()
+EXPLAINED: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "sslyze",
+        "^fails: TLS probing failed",
+        "",
+        "It looks for one handshake that it can complete before it looks at anything else. Its own OpenSSL has nothing "
+        "in common with this server, and so it says nothing of it.",
+    ),
+    (
+        "sslyze",
+        "^fails: WARNING: Server only supports SSL 2.0",
+        "",
+        "It looks no further where there is nothing newer.",
+    ),
+    (
+        "sslyze",
+        "^misses the certificate",
+        "",
+        "It connects once in TLS 1.3, and twice in TLS 1.2: for RSA, and for all but RSA (implementation.py of its "
+        "certificate_info). Of certificates that are left it hears nothing.",
+    ),
+    (
+        "sslyze",
+        "^calls the stapled answer",
+        "",
+        "It means that the answer is signed by whom it should be; what the answer says, it does not weigh.",
+    ),
+    (
+        "sslyze",
+        "^ccs_injection",
+        "Node 0.10",
+        "Node 0.10 hangs up without an alert over a second ChangeCipherSpec, and for secscan too it took Heartbleed beside "
+        "it to be sure.",
+    ),
+    (
+        "sslscan",
+        "^lists no suite of SSLv[23]",
+        "",
+        "It tells whether SSL 2.0 and 3.0 are offered, and never which suites.",
+    ),
+    (
+        "sslscan",
+        "^misses TLSv1.3",
+        "hybrid",
+        "Its hello has none of the groups that this server takes.",
+    ),
+    (
+        "sslscan",
+        "^misses",
+        "^ours: resets",
+        "The server resets on that hello, and it tries no smaller one.",
+    ),
+    (
+        "",
+        "^(misses|lists no suite of) TLSv1.2$",
+        "",
+        "Seen, and not looked into: its own OpenSSL completes no handshake with this server.",
+    ),
+)
 
 HEAD = """# TLS: who is right where
 

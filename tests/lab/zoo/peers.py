@@ -111,7 +111,7 @@ def _read_sslyze(seconds: float, scan: Mapping[str, Any]) -> Claims:
     )
 
 
-_SLOTS = {"RSAPublicKey": "RSA", "EllipticCurvePublicKey": "ECDSA", "Ed25519PublicKey": "Ed25519"}
+_SLOTS = {"RSAPublicKey": "RSA", "ECPublicKey": "ECDSA", "Ed25519PublicKey": "Ed25519"}
 
 
 def _slot(key: Mapping[str, Any]) -> tuple[str, int]:
